@@ -1,8 +1,9 @@
-"""A terminal cast: from ``ndrite --help`` to the first accuracy of a model of one's own, in five commands.
+"""A terminal cast: from ``ndrite --help`` to the first accuracy of a model of one's
+own, in five commands.
 
-``.venv/bin/python .ci/cast.py docs/images/cast.svg`` runs them in an empty folder and writes what they
-printed as one animated SVG, which needs neither script nor font from elsewhere. It fails where a command
-fails or takes longer than ``SECONDS_MAX``.
+``.venv/bin/python .ci/cast.py docs/images/cast.svg`` runs them in an empty folder and
+writes what they printed as one animated SVG, which needs neither script nor font from
+elsewhere. It fails where a command fails or takes longer than ``SECONDS_MAX``.
 """
 
 import io
@@ -70,7 +71,8 @@ def record(folder: Path) -> list[Scene]:
 
 
 def svg(scenes: list[Scene]) -> str:
-    """One picture in which the commands follow one another; all but the last are hidden without motion."""
+    """One picture in which the commands follow one another; all but the last are
+    hidden without motion."""
     total = SHOWN_S * len(scenes)
     drawn = "".join(_scene(scene, i) for i, scene in enumerate(scenes))
     # The size of a character in rich's SVG.

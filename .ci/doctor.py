@@ -1,7 +1,7 @@
 """What this machine has of what ndrite can use, and what each is for: `make doctor`.
 
-Standard library only, and any Python 3: it works before anything is installed. Exit code 1 when something is
-missing that the demo needs; all else is only said.
+Standard library only, and any Python 3: it works before anything is installed. Exit
+code 1 when something is missing that the demo needs; all else is only said.
 """
 
 import os

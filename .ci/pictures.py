@@ -1,6 +1,8 @@
-"""Pictures for the documentation: ``.venv/bin/python .ci/pictures.py docs/images`` (`make pictures`).
+"""Pictures for the documentation: ``.venv/bin/python .ci/pictures.py docs/images``
+(`make pictures`).
 
-The chip explained, a plan's points, and the terminal cast. What is drawn is computed here and now.
+The chip explained, a plan's points, and the terminal cast. What is drawn is
+computed here and now.
 """
 
 import contextlib
@@ -19,7 +21,8 @@ from ndrite.shell.main import OK, run
 
 PLAN = "chip: dendritic-ndr\ngrid: {readout.adc_bits: [4, 5, 6, 8], input.dac_bits: [1, 2, 8]}\ncount: 1000\n"
 STATES = ((1.0, "high"), (0.55, "middle"), (0.1, "low"))
-"""Factors on the peak current that the illustrative chip's ECRAM reaches, and what to call them."""
+"""Factors on the peak current that the illustrative chip's ECRAM reaches, and
+what to call them."""
 
 
 def draw(into: Path) -> None:

@@ -1,4 +1,5 @@
-"""What a release needs, walked step by step: it stops at the first that does not hold, and says what to do.
+"""What a release needs, walked step by step: it stops at the first that does not hold,
+and says what to do.
 
     make release    all steps
     make package    wheel and sdist alone: checked, installed in empty environments, first accuracy timed
@@ -89,7 +90,8 @@ def environment(folder: Path) -> Path:
 
 
 def packaged() -> None:
-    """Wheel and sdist in ``dist/``, checked by twine and cffconvert, each run in an empty environment."""
+    """Wheel and sdist in ``dist/``, checked by twine and cffconvert, each run in an
+    empty environment."""
     for old in (ROOT / "dist").glob("*"):
         old.unlink()
     with tempfile.TemporaryDirectory() as name:

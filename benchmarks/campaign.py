@@ -3,10 +3,11 @@
     benchmarks/peers/install.sh /tmp/peers
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/campaign.py --peers /tmp/peers [--json]
 
-The work: 784-128-10 on tiles of 128 rows, C virtual chips x N images, programming error and read noise on,
-8-bit converters. Ours and a peer's run in turn, ``--rounds`` times; the ratio is the median of the rounds.
-``--whole`` also runs 1,000 chips x 1,000 images on ours. ``gemm_share`` is the share of this core's float32
-matrix-product rate (measured here, 2000 x 2000) that the golden model reaches at 1,000 images.
+The work: 784-128-10 on tiles of 128 rows, C virtual chips x N images, programming error
+and read noise on, 8-bit converters. Ours and a peer's run in turn, ``--rounds`` times;
+the ratio is the median of the rounds. ``--whole`` also runs 1,000 chips x 1,000 images
+on ours. ``gemm_share`` is the share of this core's float32 matrix-product rate
+(measured here, 2000 x 2000) that the golden model reaches at 1,000 images.
 """
 
 import argparse
@@ -54,8 +55,8 @@ def ours(program: Program, x: Any, labels: Any, chips: int) -> float:
 
 
 def single(program: Program, x: Any) -> dict[str, float]:
-    """Return the rates of one programmed chip on the golden model, and their share of a matrix product's
-    rate."""
+    """Return the rates of one programmed chip on the golden model, and their share of a
+    matrix product's rate."""
     core = Core(program, fast=True)
     thousand = x[:1000]
     core.infer(thousand)

@@ -2,9 +2,10 @@
 
     python benchmarks/card_coverage.py [--draws 200] [--seed 1] [--most]
 
-Each draw simulates cells of a known law, its kind, numbers and sizes at random, fits them as ``ndrite fit``
-does, and asks for each parameter whether its stated interval has the truth in it. The laws are written down
-here once more, so that no line of the fits is their own reference.
+Each draw simulates cells of a known law, its kind, numbers and sizes at random, fits
+them as ``ndrite fit`` does, and asks for each parameter whether its stated interval has
+the truth in it. The laws are written down here once more, so that no line of the fits
+is their own reference.
 """
 
 import argparse
@@ -26,7 +27,8 @@ def measurements(cells, **columns):
 
 
 def drift(rng, cells, points, model):
-    """Draw cells that drift by a power law of time (model "power-law") or in proportion to its logarithm."""
+    """Draw cells that drift by a power law of time (model "power-law") or in proportion
+    to its logarithm."""
     first = 10 ** rng.uniform(-2, 2)
     time = np.broadcast_to(first * np.geomspace(1, 10 ** rng.uniform(1.5, 5), points), (cells, points))
     x, start = np.log(time / first), rng.uniform(2, 20, (cells, 1))
@@ -44,7 +46,8 @@ def drift(rng, cells, points, model):
 
 
 def relaxation(rng, cells, points):
-    """Draw states that relax; in half of the draws the cells have three different temperatures."""
+    """Draw states that relax; in half of the draws the cells have three
+    different temperatures."""
     tau, rest, energy = 10 ** rng.uniform(1, 6), rng.uniform(0.1, 0.5), rng.uniform(0.3, 1.2)
     noise = rng.uniform(0.003, 0.02)
     heated = bool(rng.integers(2))
@@ -65,8 +68,8 @@ def relaxation(rng, cells, points):
 
 
 def endurance(rng, cells, points):
-    """Draw windows that close after a log-normal number of cycles; they are read at cycles in geometric
-    steps."""
+    """Draw windows that close after a log-normal number of cycles; they are read at
+    cycles in geometric steps."""
     middle, deviation = rng.uniform(7, 16), rng.uniform(0.3, 1.2)
     fails = np.exp(middle + deviation * rng.standard_normal((cells, 1)))
     end = middle + deviation * rng.uniform(0.3, 3)
@@ -80,8 +83,8 @@ def endurance(rng, cells, points):
 
 
 def heated(rng, cells, points, model):
-    """Draw peak currents that change in proportion to temperature (model "linear"), or time constants that
-    follow Arrhenius' law."""
+    """Draw peak currents that change in proportion to temperature (model "linear"), or
+    time constants that follow Arrhenius' law."""
     kelvin = np.broadcast_to(np.linspace(250, 400, max(3, min(points, 12))), (cells, max(3, min(points, 12))))
     if model == "linear":
         mean, deviation, noise = rng.uniform(-0.3, 0.3), rng.uniform(0.02, 0.1), rng.uniform(0.2, 2)
@@ -118,8 +121,8 @@ DRAWN = {
 
 
 def covered(draws, seed, most=False):
-    """Return, for each model and parameter, whether the interval of each draw contained the true value, and
-    the number of draws that the fit refused.
+    """Return, for each model and parameter, whether the interval of each draw contained
+    the true value, and the number of draws that the fit refused.
 
     Cells are 10, 30 or 100 with 5, 15 or 50 rows each; with ``most`` 100 with 50.
     """

@@ -1,10 +1,11 @@
-"""One matrix-vector product with IR drop: the effective matrix against badcrossbar, both in this run.
+"""One matrix-vector product with IR drop: the effective matrix against badcrossbar,
+both in this run.
 
     python benchmarks/crossbar.py [--rows 128] [--columns 128] [--ohm 1.0] [--json]
 
-Needs ``badcrossbar`` (`pip install badcrossbar`, Debian: libcairo2-dev). One thread: set OMP_NUM_THREADS=1
-and OPENBLAS_NUM_THREADS=1 before Python starts. Figures are medians; the ratio holds across machines, the
-times do not.
+Needs ``badcrossbar`` (`pip install badcrossbar`, Debian: libcairo2-dev). One thread:
+set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 before Python starts. Figures are
+medians; the ratio holds across machines, the times do not.
 """
 
 import argparse
@@ -33,8 +34,8 @@ def seconds(call: Callable[[], object], repeat: int, inner: int = 1) -> float:
 
 
 def measure(rows: int, columns: int, ohm: float, batch: int = 100) -> dict[str, Any]:
-    """Measure both solvers; return times in seconds, their ratios, and the largest relative difference of the
-    currents."""
+    """Measure both solvers; return times in seconds, their ratios, and the largest
+    relative difference of the currents."""
     import badcrossbar
 
     logging.disable(logging.INFO)  # it reports every step

@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/decoding.py [--peer PYTHON] [--json]
 
-All products are on tiles, the head among them; mapping is not timed. ``--peer`` runs the same model with the
-same noise in aihwkit-lightning too, before and after: the Python of the environment that
-``benchmarks/peers/install.sh`` makes. Rates are the best of three; ratios are over the peer's better run.
+All products are on tiles, the head among them; mapping is not timed. ``--peer`` runs
+the same model with the same noise in aihwkit-lightning too, before and after: the
+Python of the environment that ``benchmarks/peers/install.sh`` makes. Rates are the best
+of three; ratios are over the peer's better run.
 """
 
 import argparse

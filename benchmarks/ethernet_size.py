@@ -2,9 +2,10 @@
 
     python benchmarks/ethernet_size.py [VERILOG MODULE]
 
-Ours: RGMII pins, frames, ARP, ICMP, UDP with both checksums, whole datagrams, the session. To be compared:
-what LiteEth's generator writes (``python -m liteeth.gen``, version 2024.12) for ``LiteEthECP5PHYRGMII``, core
-``udp``, ``data_width`` 8, and one raw port of 8 bits.
+Ours: RGMII pins, frames, ARP, ICMP, UDP with both checksums, whole datagrams, the
+session. To be compared: what LiteEth's generator writes (``python -m liteeth.gen``,
+version 2024.12) for ``LiteEthECP5PHYRGMII``, core ``udp``, ``data_width`` 8, and one
+raw port of 8 bits.
 """
 
 import re
@@ -30,7 +31,8 @@ GMII = ("gmii_rx_valid", "gmii_rx", "gmii_rx_error"), ("gmii_tx_valid", "gmii_tx
 
 
 class Core(wiring.Component):
-    """The Ethernet core to be counted: everything between the pins and a device's byte stream."""
+    """The Ethernet core to be counted: everything between the pins and a
+    device's byte stream."""
 
     def __init__(self) -> None:
         ports = {name: In(width) for name, width in IN.items()}
@@ -55,8 +57,8 @@ class Core(wiring.Component):
 
 
 def cells(read: str, top: str, folder: Path) -> dict[str, int]:
-    """Synthesise a design, which the Yosys command ``read`` reads in ``folder``, and return its numbers of
-    cells."""
+    """Synthesise a design, which the Yosys command ``read`` reads in ``folder``, and
+    return its numbers of cells."""
     script = f"{read}; synth_ecp5 -abc9 -top {top}; tee -o stat.txt stat"
     tools.run(tools.find("yosys"), ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
     text = (folder / "stat.txt").read_text()

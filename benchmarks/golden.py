@@ -1,15 +1,17 @@
-r"""What the golden model does on one thread: full layers and the shapes of a ResNet, read noise on.
+r"""What the golden model does on one thread: full layers and the shapes of a
+ResNet, read noise on.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py [--batch 100] [--json]
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8
     OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python benchmarks/golden.py --network ResNet-18 --batch 8 \
         --threads
 
-Weights and samples are random: the time does not depend on them. Rates are multiplications a second, the
-best of several runs taken in turn; beside them the compiled loops against the NumPy form of the same model
-(answers must be equal), and the share of what float32 BLAS alone does with a square product on this machine.
-The ratios of one run hold across machines, the times do not.. ``--peer`` runs
-the same shapes in aihwkit-lightning too, before and after: the Python of the environment that
+Weights and samples are random: the time does not depend on them. Rates are
+multiplications a second, the best of several runs taken in turn; beside them the
+compiled loops against the NumPy form of the same model (answers must be equal), and the
+share of what float32 BLAS alone does with a square product on this machine. The ratios
+of one run hold across machines, the times do not.. ``--peer`` runs the same shapes in
+aihwkit-lightning too, before and after: the Python of the environment that
 ``benchmarks/peers/install.sh`` makes.
 """
 
@@ -67,14 +69,14 @@ RESNETS: dict[str, tuple[int, tuple[int, int, int], tuple[int, ...], int, int]] 
     "ResNet-20": (32, (16, 3, 1), (16, 32, 64), 3, 10),
     "ResNet-18": (224, (64, 7, 2), (64, 128, 256, 512), 2, 1000),
 }
-"""Side of the input maps; channels, kernel and stride of the first layer; channels of the stages, blocks of a
-stage, classes. After a first layer of stride 2 the largest value of each window of 3 x 3 is taken, as in
-ResNet-18."""
+"""Side of the input maps; channels, kernel and stride of the first layer; channels of
+the stages, blocks of a stage, classes. After a first layer of stride 2 the largest
+value of each window of 3 x 3 is taken, as in ResNet-18."""
 
 
 def resnet(name: str, rng: np.random.Generator) -> Program:
-    """Build a program with the shapes of a ResNet: 3 x 3 kernels, 1 x 1 projections, a second operand in
-    every block."""
+    """Build a program with the shapes of a ResNet: 3 x 3 kernels, 1 x 1 projections, a
+    second operand in every block."""
     size, (channels, side, stride), stages, count, classes = RESNETS[name]
     steps: list[Step] = []
 
@@ -126,18 +128,20 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def busy() -> dict[str, int]:
-    """Return the nanoseconds that each thread of this process has run on a processor (Linux)."""
+    """Return the nanoseconds that each thread of this process has run on a
+    processor (Linux)."""
     tasks = Path("/proc/self/task").iterdir()
     return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks}
 
 
 def two_threads(network: str, batch: int, repeat: int = 15) -> dict[str, float]:
-    """Measure the speed-up by a second thread: batches run with one and with two threads in turn; medians of
-    ``repeat`` batches.
+    """Measure the speed-up by a second thread: batches run with one and with two
+    threads in turn; medians of ``repeat`` batches.
 
-    ``by the clock``: with its least and largest, wrong where others use the processors. ``by processor
-    time``: what one thread takes over what the busier one of two takes, and the thread that hands out the
-    work. It holds beside other load, and leaves out what a thread waits for the other.
+    ``by the clock``: with its least and largest, wrong where others use the processors.
+    ``by processor time``: what one thread takes over what the busier one of two takes,
+    and the thread that hands out the work. It holds beside other load, and leaves out
+    what a thread waits for the other.
     """
     rng = np.random.default_rng(0)
     program = resnet(network, rng)

@@ -1,7 +1,9 @@
-"""How often intervals of ``ndrite.intervals`` hold the truth, in simulated experiments of the sizes in use.
+"""How often intervals of ``ndrite.intervals`` hold the truth, in simulated experiments
+of the sizes in use.
 
-Every answer is right where a normal score is above zero. The score has a part of the network, of the die and
-of the sample, and a rest, so that the true mean over all networks, dies and samples is a normal integral.
+Every answer is right where a normal score is above zero. The score has a part of the
+network, of the die and of the sample, and a rest, so that the true mean over all
+networks, dies and samples is a normal integral.
 """
 
 import argparse
@@ -26,14 +28,15 @@ MIXES = {
     "samples": (0.02, 0.02, 1.0),
     "dies alone": (0.0, 0.12, 1.0),
 }
-"""Deviations of the score between networks, dies and samples, by the factor that differs most. 0.12 is 1.5
-points of accuracy, more than networks of one recipe and dies of one chip differ by in docs/results."""
+"""Deviations of the score between networks, dies and samples, by the factor that
+differs most. 0.12 is 1.5 points of accuracy, more than networks of one recipe and dies
+of one chip differ by in docs/results."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Size and standard deviations of an experiment that compares software networks with the same networks on
-    dies."""
+    """Size and standard deviations of an experiment that compares software networks
+    with the same networks on dies."""
 
     networks: int
     dies: int
@@ -43,11 +46,13 @@ class Experiment:
 
     @property
     def total(self) -> float:
-        """Standard deviation of a whole score; its part per sample, network and die has deviation 1."""
+        """Standard deviation of a whole score; its part per sample, network and
+        die has deviation 1."""
         return math.sqrt(1 + sum(part**2 for part in MIXES[self.mix]))
 
     def answers(self, rng: np.random.Generator, *losses: float) -> list[Floats]:
-        """Of each loss of mean score, in deviations, whether a sample is right: (networks, dies, n)."""
+        """Of each loss of mean score, in deviations, whether a sample is right:
+        (networks, dies, n)."""
         of_network, of_die, of_sample = MIXES[self.mix]
         score = of_network * rng.standard_normal((self.networks, 1, 1))
         score = score + of_sample * rng.standard_normal((1, 1, self.n))
@@ -82,8 +87,8 @@ def of_proportion(n: int, p: float) -> Callable[[np.random.Generator], tuple[Int
 
 
 def of_pair(n: int, lost: float, won: float) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """Return an experiment for the interval of a loss on the same ``n`` samples: the share ``lost`` of them
-    becomes wrong, the share ``won`` becomes right."""
+    """Return an experiment for the interval of a loss on the same ``n`` samples: the
+    share ``lost`` of them becomes wrong, the share ``won`` becomes right."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         drawn = rng.multinomial(n, [lost, won, 1 - lost - won])
@@ -98,8 +103,8 @@ def of_accuracy(size: Experiment) -> Callable[[np.random.Generator], tuple[Inter
 
 
 def of_loss(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """Return an experiment for the crossed interval of the loss on dies against the same networks in
-    software."""
+    """Return an experiment for the crossed interval of the loss on dies against the
+    same networks in software."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         software, analog = size.answers(rng, 0.0, 0.3)
@@ -109,7 +114,8 @@ def of_loss(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval,
 
 
 def of_recovery(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """Return an experiment for the crossed interval of the share of a loss that a countermeasure recovers."""
+    """Return an experiment for the crossed interval of the share of a loss that a
+    countermeasure recovers."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         software, before, after = size.answers(rng, 0.0, 0.5, 0.2)
@@ -120,8 +126,8 @@ def of_recovery(size: Experiment) -> Callable[[np.random.Generator], tuple[Inter
 
 
 def of_others(size: Experiment, others: int) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """Return an experiment for the crossed interval of the loss of networks on dies against other networks in
-    software, on the same samples."""
+    """Return an experiment for the crossed interval of the loss of networks on dies
+    against other networks in software, on the same samples."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         of_network, of_die, of_sample = MIXES[size.mix]
@@ -140,7 +146,8 @@ def of_others(size: Experiment, others: int) -> Callable[[np.random.Generator], 
 
 
 def kinds() -> Iterator[tuple[str, Callable[[np.random.Generator], tuple[Interval, float]]]]:
-    """Yield every kind of interval by name, at the sizes that verbs and studies use, with its experiment."""
+    """Yield every kind of interval by name, at the sizes that verbs and studies use,
+    with its experiment."""
     for n in (2, 3, 5, 10, 20):
         yield f"mean of {n} (Student)", of_mean(n)
     for n, p in ((100, 0.9), (297, 0.97), (1000, 0.85), (10_000, 0.98)):
@@ -172,8 +179,8 @@ def kinds() -> Iterator[tuple[str, Callable[[np.random.Generator], tuple[Interva
 
 
 def coverage(experiments: int, seed: int, only: str = "") -> dict[str, float]:
-    """Return, for each kind whose name contains ``only``, the share of the experiments whose interval
-    contains the true value."""
+    """Return, for each kind whose name contains ``only``, the share of the experiments
+    whose interval contains the true value."""
     parts = {}
     for index, (name, once) in enumerate(kinds()):
         if only not in name:
@@ -189,8 +196,8 @@ def coverage(experiments: int, seed: int, only: str = "") -> dict[str, float]:
 
 
 def ranges(table: dict[str, float]) -> dict[str, list[float]]:
-    """Return the least and the largest part among plain intervals, crossed intervals of accuracies, and
-    crossed intervals of differences."""
+    """Return the least and the largest part among plain intervals, crossed intervals of
+    accuracies, and crossed intervals of differences."""
     parts_of: dict[str, list[float]] = {}
     for name, part in table.items():
         crossed_kind = "crossed_accuracy" if name.startswith("accuracy") else "crossed_difference"

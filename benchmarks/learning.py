@@ -1,9 +1,11 @@
-"""Learning here against aihwkit: a device under pulses, coincidences, rank-one updates, networks, speed.
+"""Learning here against aihwkit: a device under pulses, coincidences, rank-one
+updates, networks, speed.
 
     python benchmarks/learning.py --peer /path/to/python/with/aihwkit --figure docs/images/learning.svg
 
-Without ``--peer`` the golden model's speed and the gateware's cycles alone. One thread each, one after the
-other. The gateware is simulated: the first run compiles it, minutes.
+Without ``--peer`` the golden model's speed and the gateware's cycles alone. One
+thread each, one after the other. The gateware is simulated: the first run
+compiles it, minutes.
 """
 
 import argparse
@@ -85,9 +87,10 @@ HOWS = {
     "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2"},
     "ReRamArrayOM by tiki-taka": OM | TRANSFER | {"rule": "tiki-taka", "chosen_on": 2},
 }
-"""How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
-how often the peer's choppers may change a reading's sign; 0.5 is as often as they can. ``chosen_on``: number
-of other seeds that the best is chosen on; two do not tell the rates of coarse devices apart."""
+"""How each network learns: rule, device, and the settings of which each side takes its
+best. ``chops`` are how often the peer's choppers may change a reading's sign; 0.5 is as
+often as they can. ``chosen_on``: number of other seeds that the best is chosen on; two
+do not tell the rates of coarse devices apart."""
 
 
 def law(**changes: float) -> LinearStep:
@@ -106,8 +109,9 @@ class Array:
         self.update = 0
 
     def pulse(self, p: Any, d: Any, slots: int) -> Any:
-        """Pulse all devices with trains of probabilities p (rows,) and |d| (columns,); the sign of d is the
-        direction. Return the number of coinciding pulses of each device."""
+        """Pulse all devices with trains of probabilities p (rows,) and |d|
+        (columns,); the sign of d is the direction. Return the number of coinciding
+        pulses of each device."""
         keys = [key_of(2, DOMAIN_TRAIN, 0, self.update, side) for side in (0, 1)]
         rows = trains(np.rint(np.abs(p) * ONE).astype(np.int64), keys[0], slots)
         columns = trains(np.rint(np.abs(d) * ONE).astype(np.int64), keys[1], slots)
@@ -122,8 +126,8 @@ class Array:
 
 
 def work(names: Iterable[str]) -> dict[str, Any]:
-    """Draw the inputs of the measurements that ndrite and the peer both make, and load the samples of the
-    networks ``names``."""
+    """Draw the inputs of the measurements that ndrite and the peer both make, and load
+    the samples of the networks ``names``."""
     rng = np.random.default_rng(5)
     samples = {}
     for data in {HOWS[name]["data"] for name in names}:
@@ -175,8 +179,8 @@ def devices(how: dict[str, Any]) -> tuple[LinearStep | StepTable, EcramSpread]:
 
 
 def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[float]]:
-    """Train a network on the golden model with the devices and settings that the peer uses, and 12-bit
-    converters; return its accuracy after each epoch, for each seed."""
+    """Train a network on the golden model with the devices and settings that the peer
+    uses, and 12-bit converters; return its accuracy after each epoch, for each seed."""
     accuracies = []
     x, y, test_x, test_y = (w[f"{how['data']}_{part}"] for part in ("x", "y", "test_x", "test_y"))
     device, spread = devices(how)
@@ -196,8 +200,8 @@ def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[f
 
 
 def best(w: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
-    """Return ``how`` with the rate and transfer threshold that are best on other seeds; the peer chooses its
-    own in the same way."""
+    """Return ``how`` with the rate and transfer threshold that are best on other seeds;
+    the peer chooses its own in the same way."""
     settings = [
         how | {"rate": rate, "threshold": threshold}
         for rate in how["rates"]
@@ -211,8 +215,8 @@ def best(w: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Draw the accuracy of 784-64-10 over seconds for board, golden model and aihwkit: means and extremes
-    over the seeds."""
+    """Draw the accuracy of 784-64-10 over seconds for board, golden model and aihwkit:
+    means and extremes over the seeds."""
     figure = drawing.figure(8, 4.2)
     axes = figure.subplots()
     clock, report = TARGETS[BOARD].clock_mhz, load(BOARD)
@@ -248,8 +252,8 @@ def network(x: Any, hidden: int) -> Learning:
 
 
 def speed(hidden: int, count: int = 20_000) -> dict[str, float]:
-    """Measure the updates per second of 784-hidden-10 on Fashion-MNIST, and the pulses per device and
-    update."""
+    """Measure the updates per second of 784-hidden-10 on Fashion-MNIST, and the pulses
+    per device and update."""
     x, y = fashion_mnist_test()
     learner = make_learner(network(x, hidden), seed=1)
     learner.learn(x[:64], y[:64])
@@ -262,9 +266,9 @@ def speed(hidden: int, count: int = 20_000) -> dict[str, float]:
 
 
 def gateware(hidden: int, count: int, name: str = BOARD) -> dict[str, float]:
-    """Simulate the updates of 784-hidden-10 on gateware with ``hidden`` lanes; return the cycles per update
-    by its own counters. If board ``name`` has as many lanes and was placed and routed, also return the
-    updates per second at its clock.
+    """Simulate the updates of 784-hidden-10 on gateware with ``hidden`` lanes; return
+    the cycles per update by its own counters. If board ``name`` has as many lanes and
+    was placed and routed, also return the updates per second at its clock.
 
     Every state must be the golden model's.
     """
@@ -294,8 +298,8 @@ def gateware(hidden: int, count: int, name: str = BOARD) -> dict[str, float]:
 
 
 def compared(mine: dict[str, Any], theirs: Any) -> dict[str, float]:
-    """Return the differences between both results; the keys ``*_p`` are the probabilities that chance alone
-    makes a difference as large."""
+    """Return the differences between both results; the keys ``*_p`` are the
+    probabilities that chance alone makes a difference as large."""
     a, b = mine["coincidences"].astype(float), theirs["coincidences"].astype(float)
     mean = (a.mean(axis=0) - b.mean(axis=0)) / np.sqrt((a.var(axis=0) + b.var(axis=0)) / len(a) + 1e-12)
     moving = (a.var(axis=0) > 0.05) & (b.var(axis=0) > 0.05)

@@ -2,13 +2,14 @@
 
     python benchmarks/link.py [--images 120] [--samples 40000] [--json]
 
-*Wire* is payload over bytes on the line: of a sample's 784 codes, over all that the line is busy with
-meanwhile, start and stop bits, preambles and gaps included; counted from what the driver sent. On a UART
-codes that are 0 do not travel: *sparse* says what comes of it, for whole test sets. *Simulated*:
-the shipped network on the compiled gateware of 64 lanes, in clocks, every output equal to the golden model's;
-seconds follow from the clock named. UART at its pins, UDP where datagrams leave the frames, PCIe at the
-transaction layer. *Host*: the driver on this machine against a compiled stub of a device (``link_stub.cpp``)
-on the loopback, measured; no board.
+*Wire* is payload over bytes on the line: of a sample's 784 codes, over all that the
+line is busy with meanwhile, start and stop bits, preambles and gaps included; counted
+from what the driver sent. On a UART codes that are 0 do not travel: *sparse* says what
+comes of it, for whole test sets. *Simulated*: the shipped network on the compiled
+gateware of 64 lanes, in clocks, every output equal to the golden model's; seconds
+follow from the clock named. UART at its pins, UDP where datagrams leave the frames,
+PCIe at the transaction layer. *Host*: the driver on this machine against a compiled
+stub of a device (``link_stub.cpp``) on the loopback, measured; no board.
 """
 
 import argparse
@@ -52,14 +53,15 @@ PCIE_HZ, PCIE_BYTES_PER_S, PCIE_LATENCY_S = 62.5e6, 250e6, 250e-9
 BAUD = 1_000_000
 SIM_DIVISOR = 4
 PACKET_FRAME = FULL_FRAME - PIECE_MAX - HEADER_BYTES
-"""Bytes of the line around a UDP payload: preamble, gap, FCS, Ethernet, IPv4 and UDP headers."""
+"""Bytes of the line around a UDP payload: preamble, gap, FCS, Ethernet,
+IPv4 and UDP headers."""
 SWAPPED = 128 * 1024
 SOURCE = Path(__file__).with_name("link_stub.cpp")
 
 
 class Counted:
-    """Transport that counts sent datagrams and their bytes; the last ``lose`` datagrams of the next call are
-    dropped."""
+    """Transport that counts sent datagrams and their bytes; the last ``lose`` datagrams
+    of the next call are dropped."""
 
     def __init__(self, datagrams: Any) -> None:
         self.datagrams = datagrams
@@ -76,13 +78,14 @@ class Counted:
 
     @property
     def line_bytes(self) -> int:
-        """Bytes that the datagrams take on the line, without the padding of short frames: no frame here is
-        short."""
+        """Bytes that the datagrams take on the line, without the padding of short
+        frames: no frame here is short."""
         return self.bytes + PACKET_FRAME * self.sent
 
 
 def simulated(program: Program, count: int) -> list[dict[str, Any]]:
-    """Simulate samples over each link; return the clocks per sample and the bytes on the wire."""
+    """Simulate samples over each link; return the clocks per sample and the
+    bytes on the wire."""
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
     inputs = program.inputs
@@ -143,8 +146,8 @@ def simulated(program: Program, count: int) -> list[dict[str, Any]]:
 
 
 def sparse_sets() -> list[dict[str, Any]]:
-    """Return, for the samples of each test set, the bytes of a frame with all codes, the mean bytes of the
-    shorter frame, and their ratio."""
+    """Return, for the samples of each test set, the bytes of a frame with all codes,
+    the mean bytes of the shorter frame, and their ratio."""
     rows = []
     for name in ("fashion-mnist", "mnist", "digits"):
         x, _ = judging_set(name)
@@ -176,8 +179,8 @@ def stub(outputs: int) -> Iterator[int]:
 
 
 def host(program: Program, samples: int, repeats: int) -> dict[str, Any]:
-    """Measure the driver on this machine against a stub: the best rates of several runs, and the processor
-    time that it takes."""
+    """Measure the driver on this machine against a stub: the best rates of several
+    runs, and the processor time that it takes."""
     x = np.random.default_rng(1).integers(0, 256, (samples, program.inputs)).astype(np.uint8)
     weights = np.random.default_rng(2).integers(-256, 256, SWAPPED).astype(np.int32)
     section = Section("weights", address("weights", 0), weights)

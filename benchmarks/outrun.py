@@ -1,17 +1,21 @@
-"""Samples a second end to end: a board behind Ethernet against one CPU core, network by network.
+"""Samples a second end to end: a board behind Ethernet against one CPU core,
+network by network.
 
     OMP_NUM_THREADS=1 python benchmarks/outrun.py [--board ecpix5-85f-maps-udp] [--network LeNet-5] [--json]
 
-*Board*, simulated: the whole device behind UDP, compiled; clocks from the first datagram to the last answer,
-at the board's clock; the first line says what is known of that from place and route. Every sum is
-compared with the golden model's, read noise on. UDP is simulated where datagrams leave the frames, so the
-line has a column of its own: bytes counted as sent, frames around them, of a gigabit a second. The slower of
-the two is the board's end to end; *limit* names it. *Core*, measured: the golden model's compiled loops, one
-thread, at its best of several batch sizes and of two layouts, the board's and one without copies of kernels.
-The networks are those of ``benchmarks/walks.py``, and the package's LSTM, on random inputs.
+*Board*, simulated: the whole device behind UDP, compiled; clocks from the first
+datagram to the last answer, at the board's clock; the first line says what is known of
+that from place and route. Every sum is compared with the golden model's, read noise on.
+UDP is simulated where datagrams leave the frames, so the line has a column of its own:
+bytes counted as sent, frames around them, of a gigabit a second. The slower of the two
+is the board's end to end; *limit* names it. *Core*, measured: the golden model's
+compiled loops, one thread, at its best of several batch sizes and of two layouts, the
+board's and one without copies of kernels. The networks are those of
+``benchmarks/walks.py``, and the package's LSTM, on random inputs.
 
-A sample of the MLP comes out of its packet a byte a cycle, while the array waits. *MLP, array alone* is the
-same array behind a PCIe card's DMA, eight codes a cycle and without feature maps: no board has that link.
+A sample of the MLP comes out of its packet a byte a cycle, while the array waits. *MLP,
+array alone* is the same array behind a PCIe card's DMA, eight codes a cycle and without
+feature maps: no board has that link.
 """
 
 import argparse
@@ -61,8 +65,8 @@ def on_board(program: Program, board: str, x: Any) -> dict[str, Any]:
 
 
 def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
-    """Simulate samples on the board's array alone, for a chain: eight codes are loaded per cycle, and no line
-    limits it. Return the figures."""
+    """Simulate samples on the board's array alone, for a chain: eight codes are loaded
+    per cycle, and no line limits it. Return the figures."""
     target = find_target(board)
     geometry = dataclasses.replace(target.geometry, name=f"{board} behind DMA", map_codes=0)
     with Board.over(PcieChannel(SimCard(geometry))) as device:
@@ -76,8 +80,8 @@ def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
 def figures(
     program: Program, clock_mhz: float, x: Any, y: Any, cycles: int, line_per_s: float | None
 ) -> dict[str, Any]:
-    """Return the figures of a board from a run of samples; ``line_per_s`` is the number of samples per second
-    that its line carries (None: no line)."""
+    """Return the figures of a board from a run of samples; ``line_per_s`` is the number
+    of samples per second that its line carries (None: no line)."""
     compute = 1e6 * clock_mhz * len(x) / cycles
     line_limits = line_per_s is not None and line_per_s <= compute
     return {
@@ -93,7 +97,8 @@ def figures(
 
 
 def on_core(programs: dict[str, Program], x: Any, seconds: float) -> dict[str, Any]:
-    """Return the best rate of one thread, with the layout and the batch size that reached it."""
+    """Return the best rate of one thread, with the layout and the batch
+    size that reached it."""
     best, at = 0.0, ("", 0)
     for (layout, program), batch in itertools.product(programs.items(), BATCHES):
         core, codes = FastCore(program), np.resize(x, (batch, x.shape[1]))

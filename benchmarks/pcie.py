@@ -1,14 +1,16 @@
-"""What a PCIe link would give the emulator: DMA reads against the link's limit, and whole inferences.
+"""What a PCIe link would give the emulator: DMA reads against the link's limit, and
+whole inferences.
 
     python benchmarks/pcie.py [--images 200] [--json]
 
     python benchmarks/pcie.py --block [--images 200] [--json]
 
-Everything is simulated, in clocks of the endpoint; seconds follow from the user clock that the hard block of
-an Artix-7 has at each link (Xilinx PG054: user clocks of the 64-bit interface). No card was measured.
-The link model: 20 bytes of header and framing a completion, 250 ns from a read to its answer, no
-acknowledgements or flow-control updates. With --block the endpoint stands behind adapter and model of a
-7-series hard block, four reads at a time, with the array in a clock of its own.
+Everything is simulated, in clocks of the endpoint; seconds follow from the user clock
+that the hard block of an Artix-7 has at each link (Xilinx PG054: user clocks of the
+64-bit interface). No card was measured. The link model: 20 bytes of header and framing
+a completion, 250 ns from a read to its answer, no acknowledgements or flow-control
+updates. With --block the endpoint stands behind adapter and model of a 7-series hard
+block, four reads at a time, with the array in a clock of its own.
 """
 
 import argparse
@@ -32,8 +34,8 @@ LATENCY_NS = 250
 
 @dataclass(frozen=True)
 class Link:
-    """A PCIe link of one generation and width: bytes per second in each direction after line coding, and the
-    user clock."""
+    """A PCIe link of one generation and width: bytes per second in each direction after
+    line coding, and the user clock."""
 
     name: str
     bytes_per_s: float
@@ -84,8 +86,8 @@ def reads(link: Link) -> list[dict[str, Any]]:
 
 
 def inferences(link: Link, count: int, card: SimCard, board: Board, array_hz: float) -> dict[str, Any]:
-    """Stream the shipped network's inputs by DMA to 64 lanes, and return the rates; every output must equal
-    the golden model's."""
+    """Stream the shipped network's inputs by DMA to 64 lanes, and return the rates;
+    every output must equal the golden model's."""
     geometry, program = PRESETS["64-lane"], shipped_program()
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
@@ -113,7 +115,8 @@ def inferences(link: Link, count: int, card: SimCard, board: Board, array_hz: fl
 
 
 def behind_block(count: int, *, as_json: bool) -> None:
-    """Print images per second of a card with a modelled hard block, for each link and clock of the array."""
+    """Print images per second of a card with a modelled hard block, for each link and
+    clock of the array."""
     rows = []
     card = BlockCard(PRESETS["64-lane"], throttle=False)
     with Board.over(PcieChannel(card)) as board:

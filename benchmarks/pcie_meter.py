@@ -1,4 +1,5 @@
-"""A simulated card that only reads host memory, without end: what the DMA reader makes of a link."""
+"""A simulated card that only reads host memory, without end: what the DMA
+reader makes of a link."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ TIMEOUT_CYCLES = 100_000
 
 
 class Meter(wiring.Component):
-    """A DMA ``Reader`` whose data is always taken, to measure its rate. Ports as those of
-    ``ndrite.hdl.pcie.endpoint.PcieSimTop``."""
+    """A DMA ``Reader`` whose data is always taken, to measure its rate. Ports as those
+    of ``ndrite.hdl.pcie.endpoint.PcieSimTop``."""
 
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes
@@ -62,7 +63,8 @@ class MeterCard(SimCard):
 
 @dataclass(frozen=True)
 class Rate:
-    """Payload bytes per clock, and the limit that the link and the headers of completions allow."""
+    """Payload bytes per clock, and the limit that the link and the headers of
+    completions allow."""
 
     payload: float
     limit: float
@@ -74,8 +76,8 @@ class Rate:
 
 
 def payload_limit(rate: float, payload_bytes: int) -> float:
-    """Return the payload bytes per clock of a link of ``rate`` bytes per clock, with completions of
-    ``payload_bytes``."""
+    """Return the payload bytes per clock of a link of ``rate`` bytes per clock, with
+    completions of ``payload_bytes``."""
     return rate * payload_bytes / (payload_bytes + COMPLETION_HEADER_BYTES + FRAMING_BYTES)
 
 
@@ -107,7 +109,8 @@ def read_rate(
         after = card.counters()
     finally:
         card.close()
-    # Counted where it enters the link: over this many clocks what is still on its way does not matter.
+    # Counted where it enters the link: over this many clocks what is still on its
+    # way does not matter.
     payload = (after["rx_payload"] - before["rx_payload"]) / (after["cycles"] - before["cycles"])
     return Rate(payload=payload, limit=payload_limit(rate, 128 << max_payload))
 

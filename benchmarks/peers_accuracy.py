@@ -3,12 +3,13 @@
     benchmarks/peers/install.sh /tmp/peers
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/peers_accuracy.py --peers /tmp/peers
 
-784-128-10 on Fashion-MNIST, trained here in floats (seed 0), no biases, x exp(1 - x) above 0. Tiles of 128
-rows, 8-bit converters where a simulator has them, no read noise; every weight is off by a Gaussian error
-relative to its layer's largest weight. ``numpy`` is that definition and nothing else. Accuracies are over
-chips, 10,000 test images each (9,488 on ours, whose first 512 calibrate); the interval is of the mean over
-chips (Student's t), so two simulators agree where theirs overlap. Seconds are of all chips, with
-making them. Needs ndrite[train,fast] and Fashion-MNIST's training files.
+784-128-10 on Fashion-MNIST, trained here in floats (seed 0), no biases, x exp(1 - x)
+above 0. Tiles of 128 rows, 8-bit converters where a simulator has them, no read noise;
+every weight is off by a Gaussian error relative to its layer's largest weight.
+``numpy`` is that definition and nothing else. Accuracies are over chips, 10,000 test
+images each (9,488 on ours, whose first 512 calibrate); the interval is of the mean over
+chips (Student's t), so two simulators agree where theirs overlap. Seconds are of all
+chips, with making them. Needs ndrite[train,fast] and Fashion-MNIST's training files.
 """
 
 import argparse
@@ -56,8 +57,8 @@ def trained(x: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def chip_with(error: float) -> Chip:
-    """Return a chip whose only error is ``error``: the cells of a pair are far above 0, so that no error is
-    cut off there."""
+    """Return a chip whose only error is ``error``: the cells of a pair are far above 0,
+    so that no error is cut off there."""
     chip = load_chip("ideal")
     low, span = 200.0, 40.0
     cell = dataclasses.replace(
@@ -76,8 +77,8 @@ def chip_with(error: float) -> Chip:
 
 
 def ours(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int, *, corrected: bool) -> list[float]:
-    """Return the accuracy of every die in ndrite; ``corrected``: with the corrections that ndrite compile
-    makes."""
+    """Return the accuracy of every die in ndrite; ``corrected``: with the corrections
+    that ndrite compile makes."""
     hidden = Ndr(np.ones(128, np.float32), np.ones(128, np.float32))
     net = Network.chain((Dense(w0, np.zeros(128), hidden), Dense(w1, np.zeros(10))), "peers")
     found = []
@@ -96,8 +97,8 @@ def ours(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int, *, cor
 
 
 def definition(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int) -> list[float]:
-    """Return the accuracy of every die by definition: float32 arithmetic with an error on the weights and
-    nothing else."""
+    """Return the accuracy of every die by definition: float32 arithmetic with an error
+    on the weights and nothing else."""
     found = []
     for die in range(chips):
         rng = np.random.default_rng(die)

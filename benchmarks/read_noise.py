@@ -1,9 +1,10 @@
-"""Error of one read noise for a whole layer: accuracy with the layer's, each column's and each cell's own.
+"""Error of one read noise for a whole layer: accuracy with the layer's, each column's
+and each cell's own.
 
     python benchmarks/read_noise.py
 
-Float networks of the package with Gaussian noise on their sums, 10 draws each; a chip's law gives the
-deviation of every cell. Simulated; some seconds.
+Float networks of the package with Gaussian noise on their sums, 10 draws each; a chip's
+law gives the deviation of every cell. Simulated; some seconds.
 """
 
 import warnings

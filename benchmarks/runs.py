@@ -2,8 +2,9 @@
 
     python benchmarks/runs.py [--dask]
 
-Runs sleep, so that the numbers are the engine's: seconds beyond the sleep over the number of runs, and the
-time of one worker over that of two. ``--dask`` starts a scheduler and two workers on 127.0.0.1 beside it.
+Runs sleep, so that the numbers are the engine's: seconds beyond the sleep over the
+number of runs, and the time of one worker over that of two. ``--dask`` starts a
+scheduler and two workers on 127.0.0.1 beside it.
 """
 
 import argparse
@@ -33,7 +34,8 @@ def sleep(*, number: int, seconds: float) -> dict[str, Any]:
 
 
 def seconds_of(workers: Workers, count: int, each: float) -> float:
-    """Return the wall time of ``count`` new runs of ``each`` seconds; the workers are started before."""
+    """Return the wall time of ``count`` new runs of ``each`` seconds; the workers
+    are started before."""
     runs = [Run("benchmarks.runs:sleep", {"number": i, "seconds": each}) for i in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         execute(
@@ -48,8 +50,8 @@ def seconds_of(workers: Workers, count: int, each: float) -> float:
 
 
 def measured(one: Workers, two: Workers) -> dict[str, float]:
-    """Return the milliseconds per run in addition to its sleep, and the time of one worker divided by that of
-    two."""
+    """Return the milliseconds per run in addition to its sleep, and the time of one
+    worker divided by that of two."""
     return {
         "overhead_ms_per_run": 1e3 * seconds_of(one, RUNS, SHORT_S) / RUNS,
         "overhead_ms_per_run_of_two": 1e3 * seconds_of(two, RUNS, SHORT_S) / RUNS,

@@ -2,11 +2,12 @@
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/scale.py [--board ulx3s-85f] [--json]
 
-Runs campaigns of the shipped 784-128-10 network on the board's own geometry, compiled for this machine, and
-reads the cycle counters (simulated). An image's cycles are the mean over the first 1,000 test images, those
-of the table: zeros are skipped, so images differ. A board's time is then estimated at the clock its PLL makes
-(nextpnr's Fmax where that is not met), with the bytes that cross its link; the golden model is measured in
-the same run, one thread.
+Runs campaigns of the shipped 784-128-10 network on the board's own geometry, compiled
+for this machine, and reads the cycle counters (simulated). An image's cycles are the
+mean over the first 1,000 test images, those of the table: zeros are skipped, so images
+differ. A board's time is then estimated at the clock its PLL makes (nextpnr's Fmax
+where that is not met), with the bytes that cross its link; the golden model is measured
+in the same run, one thread.
 """
 
 import argparse
@@ -47,8 +48,8 @@ CASES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Cycles of one command (clearing the votes, restoring the nominal chip), of drawing one chip, and of one
-    image."""
+    """Cycles of one command (clearing the votes, restoring the nominal chip), of
+    drawing one chip, and of one image."""
 
     command: float
     redraw: float
@@ -56,8 +57,8 @@ class Cost:
 
 
 def simulated(geometry: Any, program: Any, x: Any, labels: Any) -> Cost:
-    """Measure the cycles of campaigns with one chip and with two over the same images; the votes must equal
-    the golden model's.
+    """Measure the cycles of campaigns with one chip and with two over the same images;
+    the votes must equal the golden model's.
 
     What the second chip adds is one drawing a batch and all the images, whatever the batches.
     """
@@ -83,8 +84,8 @@ def simulated(geometry: Any, program: Any, x: Any, labels: Any) -> Cost:
 def board_seconds(
     cost: Cost, clock_hz: float, baud: float, program: Any, batch: int, case: tuple[int, int, int]
 ) -> dict[str, float]:
-    """Estimate the seconds of one campaign on a board: those of computing, those of the link, and the share
-    of computing."""
+    """Estimate the seconds of one campaign on a board: those of computing, those of the
+    link, and the share of computing."""
     chips, images, trials = case
     batches = -(-images // batch)
     rounds = batches * -(-chips // CAMPAIGN_CHIPS)

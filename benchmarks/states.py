@@ -1,12 +1,14 @@
-"""States of 1,000 devices after 1, 10 and 1,000 pulses, here and in aihwkit: Kolmogorov-Smirnov.
+"""States of 1,000 devices after 1, 10 and 1,000 pulses, here and in aihwkit:
+Kolmogorov-Smirnov.
 
     python benchmarks/states.py --peer /path/to/python/with/aihwkit
 
-Each law of aihwkit is described by its numbers; here it is a linear step or a table of steps. Two measured
-arrays are the descriptions in ``studies/`` here and presets there, whose steps fall to 0 at a device's own
-bound and not at the nominal one: how far these are apart is printed, and is not judged. Pulses go
-up, or up and down in an order that was drawn once. Both sides' states are rounded to 1/256 of the bound,
-which is what a weight is read to. Seeds are fixed; two distributions are called different where p is
+Each law of aihwkit is described by its numbers; here it is a linear step or a table of
+steps. Two measured arrays are the descriptions in ``studies/`` here and presets there,
+whose steps fall to 0 at a device's own bound and not at the nominal one: how far these
+are apart is printed, and is not judged. Pulses go up, or up and down in an order that
+was drawn once. Both sides' states are rounded to 1/256 of the bound, which is what a
+weight is read to. Seeds are fixed; two distributions are called different where p is
 below 0.05 divided by the number of comparisons.
 """
 
@@ -46,8 +48,8 @@ ENTRIES = 64
 
 @dataclass(frozen=True)
 class Compared:
-    """A law of aihwkit, ``kind`` with its ``fields``, and the same law here; or a ``preset`` and the nearest
-    law here."""
+    """A law of aihwkit, ``kind`` with its ``fields``, and the same law here; or a
+    ``preset`` and the nearest law here."""
 
     kind: str
     fields: dict[str, Any]
@@ -88,8 +90,8 @@ def tabulated(
     additive: bool = False,
     **fields: Any,
 ) -> Compared:
-    """Return a law whose steps up and down are ``step`` times a function of the state; so is their deviation,
-    or it is the same everywhere if ``additive``."""
+    """Return a law whose steps up and down are ``step`` times a function of the state;
+    so is their deviation, or it is the same everywhere if ``additive``."""
     w = (np.arange(ENTRIES) + 0.5) * 2 / ENTRIES - 1
     means = [step * np.broadcast_to(of(w), w.shape) for of in (up, down)]
     noises = [np.full(ENTRIES, step * cycle) if additive else cycle * mean for mean in means]
@@ -196,7 +198,8 @@ LAWS = {
 
 
 def states(compared: Compared, directions: list[int]) -> dict[int, Any]:
-    """Return the states of the golden model's devices, (devices,), after each of ``AFTER`` pulses."""
+    """Return the states of the golden model's devices, (devices,), after each of
+    ``AFTER`` pulses."""
     what = devices_of(compared.law, compared.spread)
     row, column = (place.ravel() for place in np.indices(SHAPE))
     own = constants(what, key_of(SEED, DOMAIN_DEVICE, 0, 0), row, column)

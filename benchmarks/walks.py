@@ -4,16 +4,18 @@
     python benchmarks/walks.py --network kan.npz --network mlp.npz --data digits --samples 500
     python benchmarks/walks.py --network kan.npz --network mlp.npz --estimate
 
-LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's ResNet-8 and DS-CNN,
-random weights and random inputs: what they compute means nothing, but all sums of every sample are compared
-with the golden model's, read noise on. Array busy: cycles in which rows are added. MAC use: the network's
-products with an input other than 0 over those that the lanes could do in the cycles. The MLP is the package's
+LeNet-5 is the package's, on real digits. The others have the shapes of MLPerf Tiny's
+ResNet-8 and DS-CNN, random weights and random inputs: what they compute means nothing,
+but all sums of every sample are compared with the golden model's, read noise on. Array
+busy: cycles in which rows are added. MAC use: the network's products with an input
+other than 0 over those that the lanes could do in the cycles. The MLP is the package's
 own, on Fashion-MNIST. With ``--uart`` samples go through the simulated UART pins at the
-board's own bit rate: what of a sample travels, and how many a second that gives at the board's clock; the
-weights come by the byte stream behind the pins. Compiling the simulated board takes minutes, once. With
-``--estimate`` nothing is simulated: it prints the bound of the network, and of what the board walks, where
-tables are products too. A network may be a file of ``ndrite train``; ``--data`` names what it was trained on,
-and its accuracy on the board stands beside its cycles.
+board's own bit rate: what of a sample travels, and how many a second that gives at the
+board's clock; the weights come by the byte stream behind the pins. Compiling the
+simulated board takes minutes, once. With ``--estimate`` nothing is simulated: it prints
+the bound of the network, and of what the board walks, where tables are products too. A
+network may be a file of ``ndrite train``; ``--data`` names what it was trained on, and
+its accuracy on the board stands beside its cycles.
 """
 
 import argparse
@@ -78,8 +80,8 @@ class Builder:
         groups: int = 1,
         skip: int | None = None,
     ) -> int:
-        """Append a convolution with ReLU, padded so that stride 1 keeps the size; return the number of its
-        map."""
+        """Append a convolution with ReLU, padded so that stride 1 keeps the size;
+        return the number of its map."""
         shape, (kh, kw) = self.shapes[source], kernel
         padding = (kh - 1) // 2, (kw - 1) // 2, kh // 2, kw // 2
         patches = Patches(shape=shape, kernel=kernel, stride=(stride, stride), padding=padding, groups=groups)
@@ -91,7 +93,8 @@ class Builder:
         return len(self.nodes)
 
     def classes(self, count: int) -> Network:
-        """Append the mean of every channel and a full layer of ``count`` sums; return the network."""
+        """Append the mean of every channel and a full layer of ``count`` sums;
+        return the network."""
         shape = self.shapes[-1]
         self.nodes.append(Pool("average", (len(self.nodes),), Patches.whole(shape)))
         weights = self.rng.normal(size=(shape[0], count)).astype(np.float32)
@@ -102,8 +105,8 @@ class Builder:
 
 
 def resnet8() -> Network:
-    """Build ResNet-8 for 3 x 32 x 32: stages of 16, 32 and 64 channels with a block of two convolutions
-    each."""
+    """Build ResNet-8 for 3 x 32 x 32: stages of 16, 32 and 64 channels with a block of
+    two convolutions each."""
     made = Builder((3, 32, 32))
     last = made.convolve(0, 16, (3, 3))
     for channels in (16, 32, 64):
@@ -115,8 +118,8 @@ def resnet8() -> Network:
 
 
 def ds_cnn() -> Network:
-    """Build DS-CNN for 1 x 49 x 10: 64 channels, and four depthwise convolutions, each followed by a
-    pointwise one."""
+    """Build DS-CNN for 1 x 49 x 10: 64 channels, and four depthwise convolutions, each
+    followed by a pointwise one."""
     made = Builder((1, 49, 10))
     last = made.convolve(0, 64, (10, 4), stride=2)
     for _ in range(4):
@@ -146,8 +149,8 @@ def named(name: str) -> Network:
 def drawn(
     name: str, network: Network, samples: int, data: str | None
 ) -> tuple[Codes, Codes, npt.NDArray[Any] | None]:
-    """Return the samples to map with, the samples to run, and their labels; the labels are None if the inputs
-    are random."""
+    """Return the samples to map with, the samples to run, and their labels; the labels
+    are None if the inputs are random."""
     if data is not None:
         found = data_set(data)
         return found.x[:FIT], found.test_x[:samples], found.test_labels[:samples]
@@ -205,9 +208,11 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
 
 
 def walked_cycles(program: Program, geometry: Geometry) -> int:
-    """Return the fewest cycles in which the array of ``geometry`` can execute ``program`` with feature maps.
+    """Return the fewest cycles in which the array of ``geometry`` can execute
+    ``program`` with feature maps.
 
-    As ``bound_cycles``, with tables, copies and joins, which are products there; pools and gates take none.
+    As ``bound_cycles``, with tables, copies and joins, which are products there; pools
+    and gates take none.
     """
     ours = lower(program)
     first = ours.begins + ours.body
@@ -222,7 +227,8 @@ def walked_cycles(program: Program, geometry: Geometry) -> int:
 
 
 def estimate(name: str, board: str, chip: str) -> str:
-    """Describe the bounds of one network, and the samples per second that they allow at the board's clock."""
+    """Describe the bounds of one network, and the samples per second that they allow at
+    the board's clock."""
     network, target = named(name), find_target(board)
     geometry = target.geometry
     x, _, _ = drawn(name, network, 0, None)

@@ -14,8 +14,9 @@ from ndrite.host.api import BoardApi, Progress
 
 @dataclass(frozen=True)
 class Abilities:
-    """The limits of a board: ``most_weights`` is the number of weights that its array stores (None: no
-    limit), and ``check`` raises GeometryError for a program that does not fit."""
+    """The limits of a board: ``most_weights`` is the number of weights that its
+    array stores (None: no limit), and ``check`` raises GeometryError for a program
+    that does not fit."""
 
     most_weights: int | None
     check: Callable[[Program], object]
@@ -27,8 +28,8 @@ class Abilities:
 
 
 def behind(board: object) -> Iterator[object]:
-    """Yield a board, then the board that it wraps (its ``device``), then the board that this wraps, and so on
-    to the innermost."""
+    """Yield a board, then the board that it wraps (its ``device``), then the board that
+    this wraps, and so on to the innermost."""
     yield board
     while (inner := getattr(board, "device", board)) is not board:
         yield inner
@@ -36,8 +37,8 @@ def behind(board: object) -> Iterator[object]:
 
 
 class Holder(Protocol):
-    """Interface of a board that holds one program at a time and states which programs fit; the board's
-    ``device`` runs the program."""
+    """Interface of a board that holds one program at a time and states which programs
+    fit; the board's ``device`` runs the program."""
 
     @property
     def abilities(self) -> Abilities: ...

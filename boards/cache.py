@@ -1,5 +1,5 @@
-"""The user's cache of files that take long to make, named by the digest of their inputs and stored only when
-complete."""
+"""The user's cache of files that take long to make, named by the digest of their inputs
+and stored only when complete."""
 
 import contextlib
 import hashlib
@@ -22,36 +22,37 @@ except ImportError:  # Windows has no fcntl; nothing is compiled there
 
 SUM, LOCK = ".sha256", ".lock"
 WORK = "build-"
-"""Prefix of the names of folders of unfinished cache entries; the rest of the name is that of the entry, as
-in its lock file."""
+"""Prefix of the names of folders of unfinished cache entries; the rest of the name is
+that of the entry, as in its lock file."""
 
 
 def folder(name: str) -> Path:
-    """Return a folder of the user's cache ($XDG_CACHE_HOME/ndrite/NAME on Linux), creating it if
-    necessary."""
+    """Return a folder of the user's cache ($XDG_CACHE_HOME/ndrite/NAME on Linux),
+    creating it if necessary."""
     path = user_cache_path("ndrite") / name
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def digest(data: bytes) -> str:
-    """Return 32 hexadecimal digits, derived from ``data``, that serve as the name of a cache entry."""
+    """Return 32 hexadecimal digits, derived from ``data``, that serve as the name
+    of a cache entry."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def seal(finished: Path, path: Path) -> None:
-    """Move the file ``finished`` to ``path``, which must be on the same file system, and write a file with
-    its checksum beside it."""
+    """Move the file ``finished`` to ``path``, which must be on the same file system,
+    and write a file with its checksum beside it."""
     with whole_file(path.with_name(path.name + SUM)) as file:
         file.write(_sum(finished))
-    # If the process is killed between the two moves, the checksum does not match the old file, and the cache
-    # entry counts as missing.
+    # If the process is killed between the two moves, the checksum does not match the
+    # old file, and the cache entry counts as missing.
     os.replace(finished, path)
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether the file ``path`` exists and matches its checksum. (Loading a truncated library would
-    end the process.)"""
+    """Return whether the file ``path`` exists and matches its checksum. (Loading a
+    truncated library would end the process.)"""
     try:
         return path.with_name(path.name + SUM).read_bytes() == _sum(path)
     except OSError:
@@ -65,8 +66,9 @@ def _sum(path: Path) -> bytes:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock on the file ``path`` during the block; the file is created if necessary. Raises
-    BlockingIOError if another process holds the lock and ``wait`` is False."""
+    """Hold the lock on the file ``path`` during the block; the file is created if
+    necessary. Raises BlockingIOError if another process holds the lock and
+    ``wait`` is False."""
     while True:
         with path.open("w", encoding="utf-8") as file:
             if fcntl is not None:
@@ -77,8 +79,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _is(file: IO[str], path: Path) -> bool:
-    """Return whether the open ``file`` is still the file at ``path``; another process may have deleted the
-    lock file together with its cache entry."""
+    """Return whether the open ``file`` is still the file at ``path``; another process
+    may have deleted the lock file together with its cache entry."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -87,11 +89,11 @@ def _is(file: IO[str], path: Path) -> bool:
 
 @contextmanager
 def workshop(root: Path, entry: str) -> Iterator[Path]:
-    """Yield an empty folder in ``root`` in which to make the cache entry ``entry``. The caller holds the lock
-    file ENTRY.lock.
+    """Yield an empty folder in ``root`` in which to make the cache entry ``entry``. The
+    caller holds the lock file ENTRY.lock.
 
-    Beside its destination, so that a rename puts the result there whole. Leftovers of killed processes, of
-    any entry, are removed.
+    Beside its destination, so that a rename puts the result there whole. Leftovers of
+    killed processes, of any entry, are removed.
     """
     for left in root.glob(f"{WORK}*"):
         name = left.name.removeprefix(WORK)
@@ -118,16 +120,16 @@ def used(path: Path) -> None:
 
 
 def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
-    """Delete all but the ``keep`` most recently used cache entries. The entry ``newest`` and entries that are
-    being made are never deleted."""
+    """Delete all but the ``keep`` most recently used cache entries. The entry
+    ``newest`` and entries that are being made are never deleted."""
     now = time.time()
     times: dict[Path, float] = {}
     for path in root.glob(pattern):
         with contextlib.suppress(FileNotFoundError):
             times[path] = path.stat().st_mtime
             if times[path] > now:
-                # A wrong clock has stamped this entry in the future: stamp it now, so that it ages like any
-                # other entry.
+                # A wrong clock has stamped this entry in the future: stamp it now, so
+                # that it ages like any other entry.
                 os.utime(path, (now, now))
                 times[path] = now
     times.pop(newest, None)

@@ -1,4 +1,5 @@
-"""The golden board: the golden model behind the same API as gateware, hundreds of times faster."""
+"""The golden board: the golden model behind the same API as gateware,
+hundreds of times faster."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ BATCH = 512
 
 
 class GoldenBoard:
-    """A board without hardware, with the interface ``BoardApi``: the golden model computes its results.
+    """A board without hardware, with the interface ``BoardApi``: the golden model
+    computes its results.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ class GoldenBoard:
         return self._geometry
 
     def identity(self) -> dict[str, Any]:
-        """Return the board's identity: the golden model, its geometry, and the tag of its program."""
+        """Return the board's identity: the golden model, its geometry, and the
+        tag of its program."""
         g = self._geometry
         return {
             "board": "golden",
@@ -71,8 +74,8 @@ class GoldenBoard:
         return Abilities(None, lambda _: None) if self._geometry is None else Abilities.of(self._geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Load ``program``. Raises GeometryError if the board has a geometry and the program does not fit
-        it."""
+        """Load ``program``. Raises GeometryError if the board has a geometry and the
+        program does not fit it."""
         self._open()
         check_program(program)
         if program.is_chain:
@@ -89,8 +92,8 @@ class GoldenBoard:
         states: list[npt.NDArray[np.int64]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Load a learning program, with its devices at ``states`` or at the program's own states, as
-        ``LearningApi.program_learning`` does."""
+        """Load a learning program, with its devices at ``states`` or at the program's
+        own states, as ``LearningApi.program_learning`` does."""
         self._open()
         if self._geometry is not None:
             self.abilities.check(learning.program)
@@ -106,17 +109,18 @@ class GoldenBoard:
         return counts
 
     def unfinished(self) -> Counts:
-        """Return counts of 0, since ``learn`` never stops halfway: it does all updates, or raises before the
-        first."""
+        """Return counts of 0, since ``learn`` never stops halfway: it does all updates,
+        or raises before the first."""
         return Counts(0, 0, (0,) * len(self._learning().learning.layers))
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Return the states of the devices after all pulses so far, int64 (K + 1, M) per layer."""
+        """Return the states of the devices after all pulses so far, int64 (K
+        + 1, M) per layer."""
         return [s.copy() for s in self._learning().states]
 
     def _programmed(self) -> Core:
-        """Return the golden model of the current program; for a learning program, with the devices in their
-        present states."""
+        """Return the golden model of the current program; for a learning program, with
+        the devices in their present states."""
         self._open()
         if self._core is None and self._learner is not None:
             self._core = Core(self._learner.program())
@@ -139,8 +143,8 @@ class GoldenBoard:
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
-        does."""
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as
+        ``BoardApi.infer`` does."""
         core = self._programmed()
         program = core.program
         x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
@@ -171,8 +175,9 @@ class GoldenBoard:
         return result
 
     def scrub(self, program: Program) -> list[Upset]:
-        """Return an empty list, since this board's memory never changes by itself. Raises NotProgrammedError
-        if the board holds another program than ``program``, or none."""
+        """Return an empty list, since this board's memory never changes by itself.
+        Raises NotProgrammedError if the board holds another program than
+        ``program``, or none."""
         self._open()
         if self._core is None or self._core.program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")

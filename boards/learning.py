@@ -12,8 +12,8 @@ from ndrite.host.learning import LearningDevice
 
 
 def learner_of(board: object) -> LearningApi | None:
-    """Return the board that can learn: the given board itself, or one that it wraps; None if none of them
-    learns."""
+    """Return the board that can learn: the given board itself, or one that it wraps;
+    None if none of them learns."""
     return next((layer for layer in behind(board) if isinstance(layer, LearningApi)), None)
 
 
@@ -30,8 +30,8 @@ class LearningBoard(LearningDevice):
         states: list[npt.NDArray[np.int64]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Load a learning program, with its devices at ``states`` or at the program's own states, as
-        ``LearningApi.program_learning`` does."""
+        """Load a learning program, with its devices at ``states`` or at the program's
+        own states, as ``LearningApi.program_learning`` does."""
         sections = lay_out_learning(learning, self.geometry, states)
         self._learning = None
         self.load_learning(sections, learning.program.tag, len(learning.layers), seed=seed, noise=noise)
@@ -46,13 +46,14 @@ class LearningBoard(LearningDevice):
         return self.update(x, labels, first_update)
 
     def unfinished(self) -> Counts:
-        """Return how many updates the latest call of ``learn`` did before it failed, and the counts of these
-        updates."""
+        """Return how many updates the latest call of ``learn`` did before it failed,
+        and the counts of these updates."""
         self._held()
         return self.updates_done()
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Read the states of the devices after all pulses so far, int64 (K + 1, M) per layer."""
+        """Read the states of the devices after all pulses so far, int64 (K
+        + 1, M) per layer."""
         return self.read_lanes(state_places(self._held(), self.geometry))
 
     def _held(self) -> Learning:

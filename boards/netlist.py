@@ -1,8 +1,9 @@
-"""Netlists: simulated boards, reports and build ids depend on a digest of the netlist, so that a changed
-comment changes none of them.
+"""Netlists: simulated boards, reports and build ids depend on a digest of the netlist,
+so that a changed comment changes none of them.
 
-Elaborating a design takes seconds. The digest of its netlist is remembered in the user's cache by the digest
-of the sources, so that only a change of sources elaborates again, and only one of the netlist compiles.
+Elaborating a design takes seconds. The digest of its netlist is remembered in the
+user's cache by the digest of the sources, so that only a change of sources elaborates
+again, and only one of the netlist compiles.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
 SOURCES = ("ndrite.hdl", "ndrite.emulator.spec", "ndrite.boards")
 """Packages whose source code may change a netlist."""
 KEEP = 512
-"""Number of netlist digests that are remembered; the least recently used is dropped first. Each is a line of
-text."""
+"""Number of netlist digests that are remembered; the least recently used is dropped
+first. Each is a line of text."""
 Make = Callable[[int], "Elaboratable"]
 """A function that makes a design, an Amaranth component, with the given build id."""
 
 
 def netlist(make: Make, *, key: str, platform: object = None) -> str:
-    """Return the SHA-256, hexadecimal, of the RTLIL of a design for ``platform``, made with build id 0.
+    """Return the SHA-256, hexadecimal, of the RTLIL of a design for ``platform``,
+    made with build id 0.
 
     ``key`` names the design and all that ``make`` makes it of, sources left out.
     """
@@ -56,13 +58,15 @@ def netlist(make: Make, *, key: str, platform: object = None) -> str:
 
 
 def build_id(netlist: str) -> int:
-    """Return the 64-bit build id of a design: the first digits of its netlist digest, never 0. Since the
-    build id is part of the design, the digest is computed with build id 0."""
+    """Return the 64-bit build id of a design: the first digits of its netlist
+    digest, never 0. Since the build id is part of the design, the digest is
+    computed with build id 0."""
     return int(netlist[:16], 16) or 1
 
 
 def rtlil(design: Elaboratable, platform: object = None) -> str:
-    """Convert a design to RTLIL text with top module ``top``, without references to the source files."""
+    """Convert a design to RTLIL text with top module ``top``, without references to
+    the source files."""
     _own_yosys()
     from amaranth.back import rtlil
 
@@ -85,8 +89,8 @@ def verilog(design: Elaboratable, platform: object = None, *, name: str = "top")
 
 @cache
 def sources() -> str:
-    """Return a digest of the source files of the packages ``SOURCES`` and of Amaranth's version. Line endings
-    do not change it."""
+    """Return a digest of the source files of the packages ``SOURCES`` and of Amaranth's
+    version. Line endings do not change it."""
     whole_digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
     for package in SOURCES:
         root = _folder(package)
@@ -98,8 +102,9 @@ def sources() -> str:
 
 
 def renumbered(text: str) -> str:
-    """Renumber the names in RTLIL text, so that equal designs give equal text: Amaranth numbers some names in
-    the order in which objects were made, including unused objects."""
+    """Renumber the names in RTLIL text, so that equal designs give equal text:
+    Amaranth numbers some names in the order in which objects were made,
+    including unused objects."""
     numbers: dict[str, int] = {}
 
     def renumber(name: re.Match[str]) -> str:
@@ -117,8 +122,9 @@ def _folder(package: str) -> Path:
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Disable Python's garbage collector during the ``with`` block. Amaranth makes millions of objects that
-    stay alive, and searching them for garbage again and again takes a third of the time."""
+    """Disable Python's garbage collector during the ``with`` block. Amaranth makes
+    millions of objects that stay alive, and searching them for garbage again and again
+    takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,5 @@
-"""The register, memory and packet reference as Markdown, written from the tables the gateware is made of.
+"""The register, memory and packet reference as Markdown, written from the tables the
+gateware is made of.
 
 ``python -m ndrite.boards.reference`` prints it; ``make docs`` puts it onto the site.
 """
@@ -21,7 +22,8 @@ from ndrite.emulator.spec.registers import (
 
 
 def reference() -> str:
-    """Return the whole page of the register and packet reference, as Markdown text that ends in a newline."""
+    """Return the whole page of the register and packet reference, as Markdown text that
+    ends in a newline."""
     presets = [
         [name, g.lanes, g.readouts, g.rows, g.weight_bits, g.accumulator_bits, sum(region_words(g).values())]
         for name, g in PRESETS.items()
@@ -73,15 +75,16 @@ def reference() -> str:
 
 
 def _member_text(member: Opcode | Kind | pcie.EngineError) -> str:
-    """Return the docstring below an enumeration member in its class body, on one line; empty if there is
-    none."""
+    """Return the docstring below an enumeration member in its class body, on one line;
+    empty if there is none."""
     source = inspect.getsource(type(member))
     after = source.split(f"    {member.name} = ", 1)[1].split("\n", 1)[1].lstrip()
     return " ".join(after.split('"""')[1].split()) if after.startswith('"""') else ""
 
 
 def pcie_parts() -> list[str]:
-    """Return the paragraphs of the PCIe section, Markdown under a heading of the second level."""
+    """Return the paragraphs of the PCIe section, Markdown under a heading of
+    the second level."""
     registers = [
         (f"0x{pcie.engine_offset(r.name):04x}", f"`{r.name}`", r.access, r.text)
         for r in pcie.ENGINE_REGISTERS

@@ -1,4 +1,5 @@
-"""A program in segments that take turns on a board; the host keeps the maps between segments."""
+"""A program in segments that take turns on a board; the host keeps the maps
+between segments."""
 
 import dataclasses
 import itertools
@@ -22,18 +23,21 @@ from ndrite.emulator.spec.steps import Product
 Map = npt.NDArray[Any]
 """A feature map: codes uint8, or the last step's sums int64."""
 HELD_CODES = 1 << 25
-"""Number of codes of maps that the host keeps between two segments; it limits how many samples go through a
-segment before the next segment takes its place. All of these codes go over the link in both directions; the
-weights of the largest board are half a million bytes."""
+"""Number of codes of maps that the host keeps between two segments; it limits how
+many samples go through a segment before the next segment takes its place. All of
+these codes go over the link in both directions; the weights of the largest board are
+half a million bytes."""
 INDEX_MASK = (1 << 32) - 1
 
 
 class Segmented:
-    """A program that is too large for a board and is therefore cut into segments of consecutive steps. The
-    board holds one segment after another, and the host computes the steps that no segment contains.
+    """A program that is too large for a board and is therefore cut into segments of
+    consecutive steps. The board holds one segment after another, and the host computes
+    the steps that no segment contains.
 
-    ``on_array`` is the segment that is loaded. ``swapped_words`` counts the words of all memory sections that
-    were written because a word in them differed from what the segments before had left there.
+    ``on_array`` is the segment that is loaded. ``swapped_words`` counts the words of
+    all memory sections that were written because a word in them differed from what the
+    segments before had left there.
     """
 
     def __init__(self, program: Program, board: Holder) -> None:
@@ -55,7 +59,8 @@ class Segmented:
 
     @property
     def batch(self) -> int:
-        """The number of samples that go through one segment before the next segment is loaded."""
+        """The number of samples that go through one segment before the next
+        segment is loaded."""
         shapes = self.program.map_shapes
         code_count = sum(math.prod(shapes[m]) for segment in self._segments for m in segment.makes)
         return max(1, HELD_CODES // (self.program.inputs + code_count))
@@ -85,10 +90,11 @@ class Segmented:
         noise: bool,
         done: Callable[[int], None],
     ) -> npt.NDArray[np.integer]:
-        """Return the outputs (n, outputs) for one batch of input codes x (n, inputs); the other arguments are
-        those of ``Core.infer``.
+        """Return the outputs (n, outputs) for one batch of input codes x (n, inputs);
+        the other arguments are those of ``Core.infer``.
 
-        ``done`` is called after each segment with the share of the work that is done, in samples.
+        ``done`` is called after each segment with the share of the work that is
+        done, in samples.
         """
         turns, passed = self.program.calls * len(self._segments), itertools.count(1)
         self._passed = lambda: done(len(x) * next(passed) // turns)
@@ -105,8 +111,8 @@ class Segmented:
         return outputs.reshape(len(x), -1)
 
     def _call(self, call: int, maps: list[Map | None], draw: Draw) -> list[Map | None]:
-        """Compute one time step of the program for a batch. Return the list of its maps, with None for each
-        map that is not needed later."""
+        """Compute one time step of the program for a batch. Return the list of its
+        maps, with None for each map that is not needed later."""
         n = len(draw.index)
         maps = maps + [None] * len(self.program.steps)
         for segment in self._segments:
@@ -149,7 +155,8 @@ class Segmented:
         ]
 
     def _ended(self, segment: Segment) -> Product:
-        """Return the matrix product at the end of a segment whose results are that product's sums."""
+        """Return the matrix product at the end of a segment whose results are
+        that product's sums."""
         return of_kind(Product, self.program.steps[: segment.stop])[-1]
 
     def _sums(
@@ -159,14 +166,14 @@ class Segmented:
         return self._on_board(self._by_patch[number], x, draw).astype(np.int64)
 
     def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Draw) -> npt.NDArray[np.int32]:
-        """Load the program ``piece`` of a segment on the board, run it on inputs x (n, inputs), and return
-        its results (n, outputs)."""
+        """Load the program ``piece`` of a segment on the board, run it on inputs x (n,
+        inputs), and return its results (n, outputs)."""
         self._swap(piece)
         index = draw.index & INDEX_MASK
         starts = [0, len(index)]
         if draw.noise:
-            # Split the batch where inference numbers are not consecutive: between the time steps of a
-            # sequence, and where they wrap after 32 bits.
+            # Split the batch where inference numbers are not consecutive: between the
+            # time steps of a sequence, and where they wrap after 32 bits.
             starts[1:1] = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
         y = np.empty((len(x), piece.outputs), np.int32)
         for low, high in itertools.pairwise(starts):
@@ -190,6 +197,6 @@ class Segmented:
 
 
 def _adds_none(piece: Program) -> bool:
-    """Return whether ``piece``, the program of a segment, does not add the second operand of its last matrix
-    product, so that the host must add it."""
+    """Return whether ``piece``, the program of a segment, does not add the second
+    operand of its last matrix product, so that the host must add it."""
     return of_kind(Product, piece.steps)[-1].skip is None

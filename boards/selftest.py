@@ -27,8 +27,8 @@ ROUND_TRIPS = 200
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one check of the self test: its name, whether it passed, the observation, and the stage
-    of the bring-up that it belongs to."""
+    """The result of one check of the self test: its name, whether it passed, the
+    observation, and the stage of the bring-up that it belongs to."""
 
     name: str
     passed: bool
@@ -37,11 +37,11 @@ class Check:
 
 
 def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
-    """Run every check of the self test that the board supports, and yield each result; later checks run even
-    if one fails.
+    """Run every check of the self test that the board supports, and yield each result;
+    later checks run even if one fails.
 
-    ``inferences`` go through each of the random networks. The chip is left unprogrammed. Link failures end
-    the test with their HostError.
+    ``inferences`` go through each of the random networks. The chip is left
+    unprogrammed. Link failures end the test with their HostError.
     """
     rng = np.random.default_rng(seed)
     device = device_of(board)
@@ -56,8 +56,8 @@ def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -
 
 
 def _scratch(board: Board, rng: np.random.Generator) -> Check:
-    """Write random words to the board's scratch register and read them back; measure the time that a word
-    takes."""
+    """Write random words to the board's scratch register and read them back; measure
+    the time that a word takes."""
     words = [*PATTERNS, *(1 << i for i in range(32)), *rng.integers(0, 1 << 32, ROUND_TRIPS).tolist()]
     wrong, start = [], time.monotonic()
     for word in words:
@@ -74,8 +74,9 @@ Draw = Callable[[np.random.Generator, int], npt.NDArray[np.int64]]
 
 
 def _memories(geometry: Geometry) -> dict[str, Draw]:
-    """Return, for each memory, a function that generates random words in the format of that memory, whose
-    fields may be narrower than 32 bits and would not keep other words."""
+    """Return, for each memory, a function that generates random words in the
+    format of that memory, whose fields may be narrower than 32 bits and would not
+    keep other words."""
     w = geometry.weight_max
     return {
         "weights": lambda rng, n: rng.integers(-w, w + 1, n),
@@ -92,8 +93,8 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
     start = address(region)
     board.write_words(start, words)
     name = f"memory {region}"
-    # The CRC check below covers all words. A few words are also read back here, since that reveals a faulty
-    # CRC unit.
+    # The CRC check below covers all words. A few words are also read back here, since
+    # that reveals a faulty CRC unit.
     for first in (0, len(words) - min(READ_BACK_WORDS, len(words))):
         part = words[first : first + READ_BACK_WORDS]
         words_back = board.read_words(start + first, len(part))
@@ -106,15 +107,16 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
 
 
 def networks_of(geometry: Geometry) -> int:
-    """Return the number of random networks with which the self test tries a board of ``geometry``."""
+    """Return the number of random networks with which the self test tries a
+    board of ``geometry``."""
     return len(DAC_BITS) * (1 + geometry.analog) * (1 + geometry.noise)
 
 
 def _networks(
     board: BoardApi, geometry: Geometry, rng: np.random.Generator, inferences: int
 ) -> Iterator[Check]:
-    # The network has two row tiles and, on a board with few lanes, two column groups, of which the last is
-    # not full.
+    # The network has two row tiles and, on a board with few lanes, two column groups,
+    # of which the last is not full.
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
     widths = (min(geometry.rows + 5, geometry.max_inputs), hidden, min(10, geometry.max_outputs))
     kinds = (("adc", "analog")[: 1 + geometry.analog], DAC_BITS, (False, True)[: 1 + geometry.noise])

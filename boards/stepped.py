@@ -1,5 +1,5 @@
-"""Any program on any board: as a whole if it fits, otherwise segment by segment, with the host computing the
-remaining steps."""
+"""Any program on any board: as a whole if it fits, otherwise segment by segment, with
+the host computing the remaining steps."""
 
 import functools
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from ndrite.host.memory import Upset
 
 
 def device_of(board: BoardApi) -> Board | None:
-    """Return the device with gateware inside a board, which alone has registers and memories; None for a
-    golden board."""
+    """Return the device with gateware inside a board, which alone has registers and
+    memories; None for a golden board."""
     *_, inmost = behind(board)
     return inmost if isinstance(inmost, Board) else None
 
@@ -35,8 +35,8 @@ R = TypeVar("R")
 def _alone(
     method: "Callable[Concatenate[SteppedBoard, P], R]",
 ) -> "Callable[Concatenate[SteppedBoard, P], R]":
-    """Decorator of a board's methods: only one thread at a time runs them, since threads cannot share the
-    board's seed, segment and link."""
+    """Decorator of a board's methods: only one thread at a time runs them, since
+    threads cannot share the board's seed, segment and link."""
 
     def waits(self: "SteppedBoard", /, *given: P.args, **how: P.kwargs) -> R:
         with self._lock:
@@ -47,14 +47,15 @@ def _alone(
 
 
 class SteppedBoard:
-    """A board that runs every program, with the interface ``BoardApi``, by means of a ``board`` that states
-    which programs it can hold.
+    """A board that runs every program, with the interface ``BoardApi``, by means of a
+    ``board`` that states which programs it can hold.
 
     A program that fits runs on the board alone. Any other program is cut into segments
-    (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment, then the next segment
-    replaces it on the array. The host keeps the maps between segments, and computes the steps that no segment
-    contains. The outputs equal the golden model's in every bit. ``on_host`` lists the steps that run on the
-    host; ``segments`` and ``swapped_words`` describe what is sent over the link.
+    (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment,
+    then the next segment replaces it on the array. The host keeps the maps between
+    segments, and computes the steps that no segment contains. The outputs equal the
+    golden model's in every bit. ``on_host`` lists the steps that run on the host;
+    ``segments`` and ``swapped_words`` describe what is sent over the link.
     """
 
     def __init__(self, board: Holder) -> None:
@@ -75,8 +76,9 @@ class SteppedBoard:
     @property
     @_alone
     def geometry(self) -> Geometry | None:
-        """The geometry of the wrapped board's array. This property and the methods ``identity``, ``counters``
-        and ``clear_counters``, all described in ``BoardApi``, first put a waiting program on the board."""
+        """The geometry of the wrapped board's array. This property and the methods
+        ``identity``, ``counters`` and ``clear_counters``, all described in
+        ``BoardApi``, first put a waiting program on the board."""
         self._put()
         return self._board.device.geometry
 
@@ -97,20 +99,20 @@ class SteppedBoard:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """The steps of the program that run on the host, described in one line each; empty if the program
-        fits on the board."""
+        """The steps of the program that run on the host, described in one line each;
+        empty if the program fits on the board."""
         return () if self._segmented is None else self._segmented.on_host
 
     @property
     def segments(self) -> int:
-        """The number of segments of the program that take turns on the array. 1: the program fits as a whole;
-        0: all of it runs on the host."""
+        """The number of segments of the program that take turns on the array. 1: the
+        program fits as a whole; 0: all of it runs on the host."""
         return 1 if self._segmented is None else self._segmented.pieces
 
     @property
     def swapped_words(self) -> int:
-        """The number of memory words that were sent to the board to exchange segments since ``program`` was
-        called."""
+        """The number of memory words that were sent to the board to exchange segments
+        since ``program`` was called."""
         return 0 if self._segmented is None else self._segmented.swapped_words
 
     @property
@@ -122,11 +124,12 @@ class SteppedBoard:
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Load ``program``. A chain of full layers that fits is put on the chip at once.
 
-        Any other program that fits is put on the chip only when the board itself is needed, since its
-        campaigns run on the host. A program that does not fit is put there segment by segment with each
-        inference. Raises GeometryError if the program is a chain of which the board can hold no part; the
-        chip is then unchanged. Raises HostError as the board does, for a program that is put on the chip at
-        once.
+        Any other program that fits is put on the chip only when the board itself is
+        needed, since its campaigns run on the host. A program that does not fit is
+        put there segment by segment with each inference. Raises GeometryError if the
+        program is a chain of which the board can hold no part; the chip is then
+        unchanged. Raises HostError as the board does, for a program that is put on
+        the chip at once.
         """
         check_program(program)
         segmented = None
@@ -161,8 +164,8 @@ class SteppedBoard:
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
-        does."""
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as
+        ``BoardApi.infer`` does."""
         if self._segmented is None:
             self._put()
             return self._board.device.infer(
@@ -192,8 +195,9 @@ class SteppedBoard:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Run samples on virtual chips and return the votes, as ``BoardApi.campaign`` does. If the program is
-        not a chain of full layers, or does not fit on the board, its virtual chips run on the host."""
+        """Run samples on virtual chips and return the votes, as ``BoardApi.campaign``
+        does. If the program is not a chain of full layers, or does not fit on the
+        board, its virtual chips run on the host."""
         if self._program is None or not self.campaigns_on_host:
             return self._board.device.campaign(x, labels, plan, progress=progress)
         check_variation(self._program, None)
@@ -201,8 +205,8 @@ class SteppedBoard:
 
     @_alone
     def scrub(self, program: Program) -> list[Upset]:
-        """List the words of the chip's memories that have changed; for a program in segments, those of the
-        segment that is loaded now."""
+        """List the words of the chip's memories that have changed; for a program in
+        segments, those of the segment that is loaded now."""
         if self._program is not None and self._program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         if self._segmented is None:

@@ -1,4 +1,5 @@
-"""Errors of the float side of the emulator: each message names the field, its value and what is accepted.
+"""Errors of the float side of the emulator: each message names the field, its value and
+what is accepted.
 
 Integer-side errors (geometry, program file) live in ``ndrite.emulator.spec.errors``.
 """
@@ -9,7 +10,8 @@ from ndrite.emulator.spec.errors import require_line as require_line
 
 
 class EmulatorError(ValueError):
-    """Base class of all errors for bad input to the emulator; catch it to report any of them in one line."""
+    """Base class of all errors for bad input to the emulator; catch it to report any of
+    them in one line."""
 
 
 class DatasetError(EmulatorError):
@@ -21,8 +23,8 @@ class NetworkError(EmulatorError):
 
 
 class UnsupportedNodeError(NetworkError):
-    """A node of the user's model cannot be imported; the message names the node and a supported
-    alternative."""
+    """A node of the user's model cannot be imported; the message names the node and a
+    supported alternative."""
 
     def __init__(self, node: str, kind: str, instead: str) -> None:
         super().__init__(f"node {node!r} ({kind}) is not supported; {instead}")
@@ -42,13 +44,15 @@ class CompileError(EmulatorError):
 
 
 class CompileWarning(UserWarning):
-    """A compilation succeeded but had to cut values or results; the text says which and how many."""
+    """A compilation succeeded but had to cut values or results; the text says
+    which and how many."""
 
 
 class PlainWarning(UserWarning):
-    """The golden model runs in plain NumPy, without compiled loops: slower, with bit-identical results. The
-    text says why."""
+    """The golden model runs in plain NumPy, without compiled loops: slower, with
+    bit-identical results. The text says why."""
 
 
 class MissingExtraError(EmulatorError, ImportError):
-    """An optional package is not installed; the message names the extra of ndrite that installs it."""
+    """An optional package is not installed; the message names the extra of ndrite
+    that installs it."""

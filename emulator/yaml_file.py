@@ -13,13 +13,13 @@ BYTES_MAX = 1 << 20
 DEPTH_MAX = 16
 PLAIN = (str, int, float, bool, type(None))
 OTHER_BASE = re.compile(r"[-+]?0[0-9_]+$|[-+]?[0-9_]+(:[0-9]+)+(\.[0-9_]*)?$")
-"""Octal numbers 010 and sexagesimal numbers 1:30, as YAML 1.1 reads them: nobody who writes them means 8 and
-90."""
+"""Octal numbers 010 and sexagesimal numbers 1:30, as YAML 1.1 reads them: nobody who
+writes them means 8 and 90."""
 
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""YAML parser: that of libyaml if PyYAML was built with it, which has the same rules and is several times as
-fast."""
+"""YAML parser: that of libyaml if PyYAML was built with it, which has the same rules
+and is several times as fast."""
 
 
 class _Loader(_Parser):  # type: ignore[misc]
@@ -55,10 +55,11 @@ class _Refused(Exception):
 
 
 def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
-    """Return the contents of a YAML file: mappings with text keys, lists, text, numbers, booleans and null.
-    Raises ``error`` when the file cannot be read, is not YAML, is larger than 1 MiB, repeats a key, repeats
-    parts by aliases (a few bytes could stand for gigabytes), is nested too deeply, or contains another kind
-    of value, such as a date or an octal number."""
+    """Return the contents of a YAML file: mappings with text keys, lists, text,
+    numbers, booleans and null. Raises ``error`` when the file cannot be read, is not
+    YAML, is larger than 1 MiB, repeats a key, repeats parts by aliases (a few bytes
+    could stand for gigabytes), is nested too deeply, or contains another kind of value,
+    such as a date or an octal number."""
     try:
         size = path.stat().st_size
         require(size <= BYTES_MAX, f"{path}: size", f"{size} bytes", f"at most {BYTES_MAX}", error)
@@ -84,8 +85,8 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
         content = yaml.load(text, _Loader)
     except _Refused as fault:
         raise error(f"{path}: {fault}") from None
-    # Besides its own errors, yaml raises ValueError for an impossible date or an integer of thousands of
-    # digits.
+    # Besides its own errors, yaml raises ValueError for an impossible date or an
+    # integer of thousands of digits.
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise error(f"{path}: not YAML ({' '.join(str(fault).split())})") from None
     _check(content, "", path, error)
@@ -93,7 +94,8 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write plain data with keys in their order; the file is written completely or not at all."""
+    """Write plain data with keys in their order; the file is written
+    completely or not at all."""
     with whole_file(path) as file:
         yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")
 

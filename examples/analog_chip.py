@@ -5,8 +5,8 @@
     python examples/analog_chip.py a1.npz a2.npz
     python examples/analog_chip.py            # the network of the package, which was trained for another chip
 
-Every network is mapped onto its own dies and judged on Fashion-MNIST's 10,000 test samples, read noise on.
-The interval is over networks, dies and samples.
+Every network is mapped onto its own dies and judged on Fashion-MNIST's 10,000 test
+samples, read noise on. The interval is over networks, dies and samples.
 """
 
 import argparse

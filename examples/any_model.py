@@ -4,12 +4,13 @@
     python examples/any_model.py lstm transformer --board sim: --first 4
     python examples/any_model.py resnet --chip ibm-cmo-hfox-2 --dies 3
 
-Each is an ordinary module, trained here for a short while in floats; ``ndrite.analog`` puts its products on a
-die. Needs ndrite[train], Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or
---folder) and, for the LSTM and the transformer, the package aeon (pip install --no-deps aeon), which
-carries JapaneseVowels. The U-Net takes noise off pictures: its measure is the part of pixels that it rightly
-calls clothing or not. With a board other than golden: the first --first samples are read on it and on the
-golden model, and every bit is compared.
+Each is an ordinary module, trained here for a short while in floats; ``ndrite.analog``
+puts its products on a die. Needs ndrite[train], Fashion-MNIST's training images
+(Debian's package dataset-fashion-mnist, or --folder) and, for the LSTM and the
+transformer, the package aeon (pip install --no-deps aeon), which carries
+JapaneseVowels. The U-Net takes noise off pictures: its measure is the part of pixels
+that it rightly calls clothing or not. With a board other than golden: the first --first
+samples are read on it and on the golden model, and every bit is compared.
 """
 
 import argparse
@@ -114,7 +115,8 @@ def fashion(folder: str | None, count: int) -> Data:
 
 
 def noisy(folder: str | None, count: int) -> Data:
-    """Pictures with noise, and whether each pixel is of the clothing: (n, 28, 28) of 0 and 1."""
+    """Pictures with noise, and whether each pixel is of the clothing: (n,
+    28, 28) of 0 and 1."""
     x, _, test_x, _ = fashion(folder, count)
     torch.manual_seed(3)
     parts = [part for p in (x, test_x) for part in (p + 0.5 * torch.randn_like(p), (p[:, 0] > 0).long())]

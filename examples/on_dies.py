@@ -15,8 +15,9 @@ Codes = npt.NDArray[np.uint8]
 def lost_on(
     network: Any, chip: str, samples: Codes, codes: Codes, labels: Any, right: Any, seed: int
 ) -> npt.NDArray[np.float64]:
-    """What one die loses on each sample, (n,): 1 where only the float network is right, -1 where only the die
-    is. ``seed`` draws the die and its read noise; the rest as ``losses``."""
+    """What one die loses on each sample, (n,): 1 where only the float network is
+    right, -1 where only the die is. ``seed`` draws the die and its read noise; the
+    rest as ``losses``."""
     program = ndrite.compile(network, chip, samples=samples, codes=True, seed=seed).program
     outputs = ndrite.Classifier(program, seed=seed, codes=True).decision_function(codes)
     good = outputs.argmax(axis=1) == labels
@@ -34,13 +35,14 @@ def losses(
     dies: int,
     what: str,
 ) -> Iterator[str]:
-    """A line for each die, then one of the mean loss with its 95 % interval over dies and samples.
+    """A line for each die, then one of the mean loss with its 95 % interval over
+    dies and samples.
 
     Parameters
     ----------
     samples, codes, labels:
-        uint8 (m, inputs) to calibrate on; uint8 (n, inputs) and (n,) to judge by. Die d is drawn with seed d
-        and read with noise seed d.
+        uint8 (m, inputs) to calibrate on; uint8 (n, inputs) and (n,) to judge by. Die d
+        is drawn with seed d and read with noise seed d.
     right:
         Whether the float network is right, (n,).
     what:

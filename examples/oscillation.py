@@ -1,7 +1,8 @@
 """How far off its load line a neuron is whose inductance lets it oscillate, by ngspice.
 
-One neuron for every source voltage, switched on from 0 V. Its mean current over the second half of the time
-is compared with the load line that a neuron's table holds, in steps of 255. Takes a minute.
+One neuron for every source voltage, switched on from 0 V. Its mean current over the
+second half of the time is compared with the load line that a neuron's table holds, in
+steps of 255. Takes a minute.
 """
 
 import subprocess

@@ -1,10 +1,11 @@
-"""Convolutions, a residual and a network of curves: PyTorch modules of a few lines, trained for a chip.
+"""Convolutions, a residual and a network of curves: PyTorch modules of a few lines,
+trained for a chip.
 
     python examples/own_layers.py               # UCI's digits, a minute
     python examples/own_layers.py --epochs 40 --chip dendritic-ndr
 
-`ndrite.train` takes a module with its first random weights, and goes on through the chip's errors. Needs
-ndrite[train,onnx].
+`ndrite.train` takes a module with its first random weights, and goes on through the
+chip's errors. Needs ndrite[train,onnx].
 """
 
 import argparse
@@ -17,7 +18,8 @@ from ndrite.nn import Bases, Ndr
 
 
 class Residual(nn.Module):
-    """A convolution, two more with the map added behind them, the largest of 2 x 2; NDR neurons."""
+    """A convolution, two more with the map added behind them, the largest of 2
+    x 2; NDR neurons."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,22 +1,26 @@
-"""Networks as packages carry them, on a chip: a wake word, a speech detector, two stages of a face detector.
+"""Networks as packages carry them, on a chip: a wake word, a speech detector, two
+stages of a face detector.
 
     python examples/pretrained.py              # all
     python examples/pretrained.py faces --chip ibm-cmo-hfox-2 --dies 5
 
-- words: okay_nabu of pyopen-wakeword (Apache-2.0), 1536-32-32-1 with layer normalisation, on features that
-  the package's own networks make of speech. The speech is synthesised: espeak-ng (Debian) says the wake word
-  and other phrases in several voices. Its file is TensorFlow Lite, which no importer of ndrite reads: the
-  package tflite does. pip install 'ndrite[pretrained,train]'
-- speech: silero-vad (MIT), which says for every 32 ms whether someone speaks, on such phrases with pauses and
-  noise. First its products on tiles; then its ONNX file, whose state is an input, whole on the chip, from the
-  spectrum to the LSTM. The package asks for torchaudio and is not imported:
+- words: okay_nabu of pyopen-wakeword (Apache-2.0), 1536-32-32-1 with layer
+  normalisation, on features that the package's own networks make of speech. The speech
+  is synthesised: espeak-ng (Debian) says the wake word and other phrases in several
+  voices. Its file is TensorFlow Lite, which no importer of ndrite reads: the package
+  tflite does. pip install 'ndrite[pretrained,train]'
+- speech: silero-vad (MIT), which says for every 32 ms whether someone speaks, on such
+  phrases with pauses and noise. First its products on tiles; then its ONNX file, whose
+  state is an input, whole on the chip, from the spectrum to the LSTM. The package asks
+  for torchaudio and is not imported:
   pip install --no-deps silero-vad; pip install 'ndrite[onnx]'
-- faces: P-Net and R-Net of facenet-pytorch (MIT), on photographs: one of a face that comes with Matplotlib,
-  and two without that come with scikit-learn. Only their weights are read, the package is not imported, for
-  it asks for an old PyTorch: pip install --no-deps facenet-pytorch
+- faces: P-Net and R-Net of facenet-pytorch (MIT), on photographs: one of a face that
+  comes with Matplotlib, and two without that come with scikit-learn. Only their weights
+  are read, the package is not imported, for it asks for an old PyTorch: pip install
+  --no-deps facenet-pytorch
 
-What is compared: the network in floats with the same network on dies, read noise on, and what both decide.
-Nobody says here how well the networks recognise; inputs are few.
+What is compared: the network in floats with the same network on dies, read noise on,
+and what both decide. Nobody says here how well the networks recognise; inputs are few.
 """
 
 import argparse
@@ -68,7 +72,8 @@ class WakeWord(nn.Module):  # type: ignore[misc]
 
 
 def constants(path: Path) -> list[Any]:
-    """Float constants with 32 values and more, and the last bias, of full layers, products and sums."""
+    """Float constants with 32 values and more, and the last bias, of full layers,
+    products and sums."""
     import tflite
 
     model = tflite.Model.GetRootAsModel(path.read_bytes(), 0)
@@ -88,7 +93,8 @@ def constants(path: Path) -> list[Any]:
 
 
 def features(audio: Any) -> Any:
-    """Windows (n, 16, 96) of a recording int16 (samples,) at 16 kHz, by the package's own networks."""
+    """Windows (n, 16, 96) of a recording int16 (samples,) at 16 kHz, by the
+    package's own networks."""
     from pyopen_wakeword import OpenWakeWordFeatures
 
     made = OpenWakeWordFeatures.from_builtin()
@@ -129,7 +135,8 @@ def data_of(package: str, what: str) -> Path:
 
 
 class SpeechDetector(nn.Module):  # type: ignore[misc]
-    """silero-vad at 16 kHz: frames (recordings, n, 576) to probabilities of speech (recordings, n)."""
+    """silero-vad at 16 kHz: frames (recordings, n, 576) to probabilities of
+    speech (recordings, n)."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -251,7 +258,8 @@ def picked(model: Any, images: list[Any]) -> tuple[Any, Any]:
 
 
 def compared(name: str, model: Any, samples: list[Any], decide: Any, options: Any) -> None:
-    """Print what floats and dies decide of the same inputs; ``decide(model)``: bool (n,) of all of them."""
+    """Print what floats and dies decide of the same inputs; ``decide(model)``: bool
+    (n,) of all of them."""
     with torch.no_grad():
         known = decide(model)
         print(f"\n{name}: {int(known.sum())} of {len(known)} yes in floats")

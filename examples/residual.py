@@ -1,11 +1,13 @@
-"""What a chip costs a residual network on Fashion-MNIST: several dies, read noise on, the whole test set.
+"""What a chip costs a residual network on Fashion-MNIST: several dies, read noise on,
+the whole test set.
 
     python examples/residual.py                        # the network that is in the package, five dies
     python examples/residual.py mine.npz --dies 10 --chip ibm-cmo-hfox-2
 
-Converters are set by training images that training held out (Debian's package dataset-fashion-mnist, or
---folder). Die d is drawn with seed d and read with noise seed d. The interval of the mean loss is over dies
-and samples both: a bootstrap that draws dies and, for all of them, test images again.
+Converters are set by training images that training held out (Debian's package
+dataset-fashion-mnist, or --folder). Die d is drawn with seed d and read with noise seed
+d. The interval of the mean loss is over dies and samples both: a bootstrap that draws
+dies and, for all of them, test images again.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""What a tenth of the cells stuck costs a network, and what placing its rows by a test read brings back.
+"""What a tenth of the cells stuck costs a network, and what placing its rows by a test
+read brings back.
 
 Means over dies; the network is trained for neither.
 """

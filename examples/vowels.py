@@ -1,13 +1,15 @@
-"""An LSTM on real sequences: nine speakers told apart by two vowels, trained in PyTorch, on several dies.
+"""An LSTM on real sequences: nine speakers told apart by two vowels, trained in
+PyTorch, on several dies.
 
     python examples/vowels.py                                   # the network in the package, five dies
     python examples/vowels.py --train --save vowels.npz         # train it (torch needed)
     python examples/vowels.py --data aeon-1.6.0-py3-none-any.whl
 
-The data come with the package aeon (pip install --no-deps aeon), as a wheel or a folder of .ts files too.
-270 sequences to train with, 370 to test, up to 29 frames of 12 numbers; shorter ones have zeros in front.
-Converters are set by the training sequences. Die d is drawn with seed d and read with noise seed d. The
-interval of the mean loss is over dies and samples both, drawn again together.
+The data come with the package aeon (pip install --no-deps aeon), as a wheel or a folder
+of .ts files too. 270 sequences to train with, 370 to test, up to 29 frames of 12
+numbers; shorter ones have zeros in front. Converters are set by the training sequences.
+Die d is drawn with seed d and read with noise seed d. The interval of the mean loss is
+over dies and samples both, drawn again together.
 """
 
 import argparse
@@ -34,8 +36,8 @@ Sequences = npt.NDArray[np.float32]
 def train(x: Sequences, labels: npt.NDArray[np.uint8], epochs: int, seed: int) -> Any:
     """One LSTM layer, its last output, a full layer; noise on weights and inputs at every step.
 
-    The last five sequences of each speaker are held out; the epoch whose noisy loss on them is least is
-    taken.
+    The last five sequences of each speaker are held out; the epoch whose noisy loss on
+    them is least is taken.
     """
     import torch
     from torch import nn

@@ -1,4 +1,5 @@
-"""tops: the device with UART pins, with the bytes of gigabit Ethernet, and as simulations drive it."""
+"""tops: the device with UART pins, with the bytes of gigabit Ethernet, and as
+simulations drive it."""
 
 from amaranth import Module, Mux
 from amaranth.lib import wiring
@@ -14,8 +15,8 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Top(wiring.Component):
-    """Device with a UART: 8N1 at ``divisor`` clock cycles per bit on ``uart_rx`` and ``uart_tx``; idle lines
-    are high.
+    """Device with a UART: 8N1 at ``divisor`` clock cycles per bit on ``uart_rx`` and
+    ``uart_tx``; idle lines are high.
 
     A frame that stops half way is given up when the line has been quiet for QUIET_BITS.
     """
@@ -45,8 +46,9 @@ class Top(wiring.Component):
 
 
 class UdpTop(wiring.Component):
-    """Device with an Ethernet interface (``Ethernet``). ``second_cycles`` is the number of clock cycles of
-    ``sync`` in a second; the ``gmii_*`` ports are in clock domain ``eth``."""
+    """Device with an Ethernet interface (``Ethernet``). ``second_cycles`` is the
+    number of clock cycles of ``sync`` in a second; the ``gmii_*`` ports are in
+    clock domain ``eth``."""
 
     def __init__(
         self,
@@ -119,8 +121,8 @@ class SimTop(wiring.Component):
 
 
 AGE_CYCLES = 128
-"""Cycles for which data waits to fill a datagram: fewer than on a board, since a simulated cycle takes a
-microsecond."""
+"""Cycles for which data waits to fill a datagram: fewer than on a board, since a
+simulated cycle takes a microsecond."""
 
 
 class SimUdp(wiring.Component):

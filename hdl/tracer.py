@@ -1,8 +1,9 @@
-"""tracer: finds the names of signals that one statement assigns together, which Amaranth 0.5 cannot do from
-Python 3.13 on.
+"""tracer: finds the names of signals that one statement assigns together, which
+Amaranth 0.5 cannot do from Python 3.13 on.
 
-Python 3.13 stores two local variables in one instruction, which Amaranth does not decode. Names are part of a
-netlist: place and route depend on them, and so does every committed report.
+Python 3.13 stores two local variables in one instruction, which Amaranth does not
+decode. Names are part of a netlist: place and route depend on them, and so does every
+committed report.
 """
 
 import sys
@@ -16,9 +17,9 @@ _of_one = tracer.get_var_name
 
 
 def get_var_name(depth: int = 2, default: Any = tracer._raise_exception) -> Any:
-    """Return the name of the variable to which a statement assigns, as Amaranth's function of this name does.
-    If a statement assigns to two variables, the value on top of the stack gets the name of the first
-    variable."""
+    """Return the name of the variable to which a statement assigns, as Amaranth's
+    function of this name does. If a statement assigns to two variables, the value on
+    top of the stack gets the name of the first variable."""
     name = _of_one(depth + 1, None) or _of_two(sys._getframe(depth))
     if name is None and default is tracer._raise_exception:
         raise tracer.NameNotFound

@@ -1,6 +1,7 @@
 """The driver: packets, links, the retrying session, ``Device``, and one API for every board.
 
-Imports ndrite.emulator.spec, NumPy, pyserial and cobs only. Never imports hdl, boards or ndrite.
+Imports ndrite.emulator.spec, NumPy, pyserial and cobs only. Never imports hdl,
+boards or ndrite.
 """
 
 from ndrite.host.api import BoardApi

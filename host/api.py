@@ -27,8 +27,8 @@ class LearningApi(Protocol):
         states: list[npt.NDArray[np.int64]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Load a learning program. The states of its devices are ``states``, (K + 1, M) per layer, or the
-        program's own states if ``states`` is None.
+        """Load a learning program. The states of its devices are ``states``, (K + 1, M)
+        per layer, or the program's own states if ``states`` is None.
 
         ``seed`` is of read noise, trains and pulses; ``noise`` turns read noise off.
 
@@ -42,8 +42,8 @@ class LearningApi(Protocol):
     def learn(
         self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], *, first_update: int = 0
     ) -> Counts:
-        """Do one training update per sample uint8 (n, inputs) with its class (n,). The first update has the
-        number ``first_update``.
+        """Do one training update per sample uint8 (n, inputs) with its class (n,). The
+        first update has the number ``first_update``.
 
         Raises
         ------
@@ -52,16 +52,17 @@ class LearningApi(Protocol):
         NotProgrammedError
             The chip holds no learning program.
         HostError
-            Link or device failed after some of the updates (``unfinished``). The same call again does the
-            rest and returns the counts of all.
+            Link or device failed after some of the updates (``unfinished``). The same
+            call again does the rest and returns the counts of all.
         """
         ...
 
     def unfinished(self) -> Counts:
-        """Return how many updates the latest call of ``learn`` did before it failed, and the counts of these
-        updates.
+        """Return how many updates the latest call of ``learn`` did before it failed,
+        and the counts of these updates.
 
-        The device says how many; ``states`` are those after them. 0 updates where that call did not fail.
+        The device says how many; ``states`` are those after them. 0 updates where that
+        call did not fail.
 
         Raises
         ------
@@ -71,7 +72,8 @@ class LearningApi(Protocol):
         ...
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Return the states of the learning devices after all pulses so far, int64 (K + 1, M) per layer.
+        """Return the states of the learning devices after all pulses so far, int64 (K
+        + 1, M) per layer.
 
         Raises
         ------
@@ -87,7 +89,8 @@ class BoardApi(Protocol):
 
     @property
     def geometry(self) -> Geometry | None:
-        """The array's geometry; None on a golden board made without a geometry, which accepts any program."""
+        """The array's geometry; None on a golden board made without a geometry, which
+        accepts any program."""
         ...
 
     def identity(self) -> dict[str, Any]:
@@ -97,8 +100,8 @@ class BoardApi(Protocol):
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Put a program on the chip and verify it; ``progress`` counts memory words.
 
-        Where the host does a part of it (``ndrite.boards.stepped``) this may wait until the chip is asked for
-        it.
+        Where the host does a part of it (``ndrite.boards.stepped``) this may wait until
+        the chip is asked for it.
 
         Raises
         ------
@@ -120,8 +123,9 @@ class BoardApi(Protocol):
     ) -> npt.NDArray[np.int32]:
         """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs).
 
-        Row i is inference ``first_index + i`` (u32) under ``seed`` (u64), which select its read noise:
-        the same three always give the same answer. ``noise=False`` turns read noise off.
+        Row i is inference ``first_index + i`` (u32) under ``seed`` (u64), which select
+        its read noise: the same three always give the same answer. ``noise=False``
+        turns read noise off.
 
         Raises
         ------
@@ -142,11 +146,12 @@ class BoardApi(Protocol):
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Run samples uint8 (n, inputs) with labels (n,) on virtual chips of the board's program, and return
-        the votes.
+        """Run samples uint8 (n, inputs) with labels (n,) on virtual chips of the
+        board's program, and return the votes.
 
-        The same everywhere and however it is cut into pieces (``ndrite.emulator.spec.variation``).
-        ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
+        The same everywhere and however it is cut into pieces
+        (``ndrite.emulator.spec.variation``). ``progress`` counts chips of all pieces.
+        Afterwards the nominal chip is on the board again.
 
         Raises
         ------
@@ -160,8 +165,8 @@ class BoardApi(Protocol):
         ...
 
     def scrub(self, program: Program) -> list[Upset]:
-        """List the words of the chip's memories that changed since ``program`` was programmed, and write the
-        right words again.
+        """List the words of the chip's memories that changed since ``program`` was
+        programmed, and write the right words again.
 
         Raises
         ------
@@ -173,8 +178,8 @@ class BoardApi(Protocol):
         ...
 
     def counters(self) -> dict[str, int]:
-        """Return the values of the board's counters by register name; a golden board has only
-        ``inferences``."""
+        """Return the values of the board's counters by register name; a golden board
+        has only ``inferences``."""
         ...
 
     def clear_counters(self) -> None:
@@ -191,7 +196,7 @@ class BoardApi(Protocol):
 
 
 def told(board: object, where: str, program: Program | None) -> str:
-    """Return the text for the ``repr`` of a board: its URL and its program, without communicating with the
-    board."""
+    """Return the text for the ``repr`` of a board: its URL and its program, without
+    communicating with the board."""
     held_program = "nothing" if program is None else f"{program.name!r}"
     return f"{type(board).__name__}({where}, holds {held_program})"

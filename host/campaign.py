@@ -1,5 +1,5 @@
-"""campaign: uploads the samples once, lets the device run chips x trials x samples, and collects the
-votes."""
+"""campaign: uploads the samples once, lets the device run chips x trials x samples, and
+collects the votes."""
 
 import contextlib
 from collections.abc import Callable
@@ -19,7 +19,8 @@ RUN, ABORT = 1, 2
 POLL_S = (0.001, 0.05)
 """Shortest and longest pause between two polls of a running campaign, seconds."""
 IDLE_POLLS = 200
-"""Number of polls in a row without any change after which the campaign is given up: at least ten seconds."""
+"""Number of polls in a row without any change after which the campaign is given up: at
+least ten seconds."""
 STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
 
 
@@ -41,8 +42,8 @@ class Device(Protocol):
 
 
 def samples_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Return the number of samples that fit in the device's campaign buffers at once. Raises ``VerifyError``
-    if not even one fits."""
+    """Return the number of samples that fit in the device's campaign buffers at once.
+    Raises ``VerifyError`` if not even one fits."""
     batch = min(
         geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),
@@ -64,8 +65,8 @@ def run_campaign(
     plan: Campaign,
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
-    """Run ``plan.chips`` virtual chips on all samples and return the votes. On any error the device is told
-    to stop. Raises HostError."""
+    """Run ``plan.chips`` virtual chips on all samples and return the votes. On any
+    error the device is told to stop. Raises HostError."""
     variation = program.variation
     assert variation is not None
     chips = plan.chips
@@ -107,7 +108,8 @@ def run_campaign(
                     )
                 done += count
     except BaseException:
-        # On any error, Ctrl-C included: the device must stop, and run the nominal chip at the next command.
+        # On any error, Ctrl-C included: the device must stop, and run the nominal chip
+        # at the next command.
         with contextlib.suppress(HostError):
             stop_campaign(device)
         raise
@@ -115,8 +117,8 @@ def run_campaign(
 
 
 def stop_campaign(device: Device) -> None:
-    """End a campaign that an earlier process may have left running, and wait until the nominal chip is in the
-    array again."""
+    """End a campaign that an earlier process may have left running, and wait until the
+    nominal chip is in the array again."""
     if device.geometry.redraw and device.read_register("campaign_busy"):
         device.write_register("campaign_control", ABORT)
         _watch(device, 0, lambda _: None)
@@ -140,8 +142,8 @@ def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> list
 
 
 def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
-    """Wait until the campaign has ended, and report its progress. Raises VerifyError if it ended before
-    ``chips`` virtual chips were done (0: after any number)."""
+    """Wait until the campaign has ended, and report its progress. Raises VerifyError if
+    it ended before ``chips`` virtual chips were done (0: after any number)."""
     pause, idle = POLL_S[0], 0
     last_counts: tuple[int, int] | None = None
     first = BY_NAME[STATUS[0]].address

@@ -26,8 +26,8 @@ WRITE_ROUNDS = 3
 
 
 class Device:
-    """The device at the other end of ``link``, which ``close`` closes too. It holds programs that a back end
-    has laid out for its geometry.
+    """The device at the other end of ``link``, which ``close`` closes too. It holds
+    programs that a back end has laid out for its geometry.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class Device:
 
     @classmethod
     def over(cls, channel: Channel) -> Self:
-        """Open a device through ``channel``, such as a PCIe channel, which does not carry packets. Raises the
-        same errors as the constructor."""
+        """Open a device through ``channel``, such as a PCIe channel, which does not
+        carry packets. Raises the same errors as the constructor."""
         device = cls.__new__(cls)
         device._open(channel)
         return device
@@ -67,8 +67,8 @@ class Device:
         self._channel = channel
         self._program: Program | None = None
         self._order: npt.NDArray[np.int64] | None = None
-        # A random mark that is written to the device: it tells this device from one that has lost power or
-        # was opened by another host since.
+        # A random mark that is written to the device: it tells this device from one
+        # that has lost power or was opened by another host since.
         self._mark = secrets.randbits(31) + 1
         try:
             self._identity = read_identity(
@@ -102,14 +102,15 @@ class Device:
 
     @property
     def session(self) -> Session:
-        """The packet session with the device, which counts faults. Raises TypeError if the channel does not
-        carry packets."""
+        """The packet session with the device, which counts faults. Raises TypeError if
+        the channel does not carry packets."""
         if not isinstance(self._channel, PacketChannel):
             raise TypeError("this board has no packet channel")
         return self._channel.session
 
     def wait(self, seconds: float) -> None:
-        """Let the device work for ``seconds``, which are simulated seconds on a simulated device."""
+        """Let the device work for ``seconds``, which are simulated seconds on a
+        simulated device."""
         self._channel.wait(seconds)
 
     def identity(self) -> dict[str, Any]:
@@ -130,19 +131,20 @@ class Device:
         return self._channel.read(first, count)
 
     def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
-        """Write ``words`` int32 (n,) from word address ``first`` up. Afterwards the chip counts as not
-        programmed."""
+        """Write ``words`` int32 (n,) from word address ``first`` up. Afterwards the
+        chip counts as not programmed."""
         if self.read_register("program_tag"):
             self.write_register("program_tag", 0)
         self._channel.write([Section("words", first, words)], lambda _: None)
 
     def check_words(self, first: int, words: npt.NDArray[np.int32]) -> bool:
-        """Return whether the CRC that the device computes over its words from address ``first`` up equals the
-        CRC of ``words``."""
+        """Return whether the CRC that the device computes over its words from address
+        ``first`` up equals the CRC of ``words``."""
         return not self._channel.differing([Section("words", first, words)])
 
     def read_register(self, name: str) -> int:
-        """Return the value of the register called ``name``, u32. Raises KeyError for an unknown name."""
+        """Return the value of the register called ``name``, u32. Raises KeyError
+        for an unknown name."""
         return self.read_words(BY_NAME[name].address, 1).item() & 0xFFFFFFFF
 
     def write_register(self, name: str, value: int) -> None:
@@ -161,8 +163,8 @@ class Device:
         self._channel.write_register(register.address, value)
 
     def counters(self) -> dict[str, int]:
-        """Return the value of every counter by name, u32. The counters are read one packet at a time, while
-        the device is idle."""
+        """Return the value of every counter by name, u32. The counters are read one
+        packet at a time, while the device is idle."""
         words = self.read_words(BY_NAME[COUNTERS[0]].address, len(COUNTERS))
         return {name: int(w) & 0xFFFFFFFF for name, w in zip(COUNTERS, words, strict=True)}
 
@@ -180,8 +182,8 @@ class Device:
         order: npt.NDArray[np.int64] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Load ``program``, which is laid out in ``sections`` of memory words: only sections that differ are
-        written, and all words are verified.
+        """Load ``program``, which is laid out in ``sections`` of memory words: only
+        sections that differ are written, and all words are verified.
 
         ``order``: which code of a sample is sent when, where not one after the other.
 
@@ -190,17 +192,18 @@ class Device:
         VerifyError
             A section reads back other than written.
         HostError
-            Link or device failed. After this or Ctrl-C the chip refuses inference until programmed again.
+            Link or device failed. After this or Ctrl-C the chip refuses inference until
+            programmed again.
         """
         self._program = None
         stop_campaign(self)
-        # Comparing takes the device a CRC of each section, about half of the time of writing: not worth it if
-        # the chip is empty.
+        # Comparing takes the device a CRC of each section, about half of the time of
+        # writing: not worth it if the chip is empty.
         blank = self.read_register("program_tag") == 0
         wrong = sections if blank else self._channel.differing(sections)
         if wrong or not self._holds(program):
-            # From here until all sections are written, the chip holds parts of two programs; tag 0 makes it
-            # refuse inference.
+            # From here until all sections are written, the chip holds parts of two
+            # programs; tag 0 makes it refuse inference.
             self.write_register("program_tag", 0)
             self._write_until_equal(sections, wrong, progress)
             self.write_register("program_tag", program.tag)
@@ -219,8 +222,8 @@ class Device:
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
-        does."""
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as
+        ``BoardApi.infer`` does."""
         program = self._require_program()
         x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         x = x if self._order is None else x[:, self._order]
@@ -254,10 +257,11 @@ class Device:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Run samples on virtual chips, which the device itself samples, and return the votes, as
-        ``BoardApi.campaign`` does.
+        """Run samples on virtual chips, which the device itself samples, and return the
+        votes, as ``BoardApi.campaign`` does.
 
-        Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
+        Images that the device's buffer cannot hold at once are run in several batches,
+        each on every chip.
         """
         program = self._require_program()
         if not program.is_chain:
@@ -275,8 +279,8 @@ class Device:
         return result
 
     def compare(self, program: Program, sections: list[Section]) -> list[Upset]:
-        """Compare the chip's memories with ``sections``, by CRCs that the device computes. Return what has
-        changed in the chip, and write the right words again.
+        """Compare the chip's memories with ``sections``, by CRCs that the device
+        computes. Return what has changed in the chip, and write the right words again.
 
         Raises
         ------
@@ -330,8 +334,8 @@ class Device:
         return self.read_register("program_tag") == program.tag
 
     def write_sections(self, sections: list[Section]) -> None:
-        """Write those sections whose words the device does not already hold. Raises the same errors as
-        ``load``."""
+        """Write those sections whose words the device does not already hold. Raises the
+        same errors as ``load``."""
         self._write_until_equal(sections, self._channel.differing(sections), None)
 
     def _write_until_equal(
@@ -361,7 +365,8 @@ class Device:
 
 
 def _samples_together(sections: list[Section]) -> int:
-    """Return how many samples of the program that is laid out in ``sections`` the device walks together."""
+    """Return how many samples of the program that is laid out in ``sections`` the
+    device walks together."""
     word, low, width = HEADER["samples"]
     for section in sections:
         if section.address == address("steps"):

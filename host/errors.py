@@ -11,8 +11,8 @@ class HostError(Exception):
 
 
 class LinkError(HostError):
-    """Error: the link to the device failed, for example no such port, port busy, cable pulled, simulation not
-    built."""
+    """Error: the link to the device failed, for example no such port, port busy, cable
+    pulled, simulation not built."""
 
 
 class LinkTimeout(LinkError):
@@ -24,7 +24,8 @@ class ProtocolError(HostError):
 
 
 class IdentityError(HostError):
-    """Error: the device is not one that this host can drive; the message says what to rebuild."""
+    """Error: the device is not one that this host can drive; the message
+    says what to rebuild."""
 
 
 class DeviceError(HostError):
@@ -41,16 +42,18 @@ class DeviceError(HostError):
 
 
 class NotProgrammedError(HostError):
-    """Error: the chip does not hold the program that this board object put on it. It was never programmed, or
-    has been reset or overwritten."""
+    """Error: the chip does not hold the program that this board object put on it. It
+    was never programmed, or has been reset or overwritten."""
 
 
 class VerifyError(HostError):
-    """Error: even after all retries, a memory section reads back other words than were written."""
+    """Error: even after all retries, a memory section reads back other words
+    than were written."""
 
 
 class InputWarning(UserWarning):
-    """Warning: inputs are accepted, but look as if they were in another unit than the program's codes."""
+    """Warning: inputs are accepted, but look as if they were in another unit than
+    the program's codes."""
 
 
 class InputError(HostError, ValueError):

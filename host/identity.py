@@ -21,15 +21,15 @@ from ndrite.host.errors import IdentityError
 
 REGISTER_MAPS = REGISTER_MAP, WALKING_MAP
 FIXED = ("magic", "protocol", "build_id_low", "build_id_high", "register_map")
-"""Registers whose addresses are the same in all versions, so that they can be read before the rest is
-trusted."""
+"""Registers whose addresses are the same in all versions, so that they can be read
+before the rest is trusted."""
 GEOMETRY_PREFIX = "geometry_"
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A device's identity as read from its registers: protocol version, build id, register map and
-    geometry."""
+    """A device's identity as read from its registers: protocol version, build id,
+    register map and geometry."""
 
     protocol: tuple[int, int]
     build_id: int
@@ -40,9 +40,10 @@ class Identity:
 def read_identity(
     read: Callable[[int, int], list[int]], expected: int = MAGIC, known: tuple[int, int] = REGISTER_MAPS
 ) -> Identity:
-    """Read and check a device's identity by ``read(address, count) -> words``. The magic number must be
-    ``expected``. The register map must be the first of ``known``, or the second if the device has feature
-    maps or, as a device that learns, step tables.
+    """Read and check a device's identity by ``read(address, count) -> words``. The
+    magic number must be ``expected``. The register map must be the first of
+    ``known``, or the second if the device has feature maps or, as a device that
+    learns, step tables.
 
     Raises
     ------
@@ -82,8 +83,8 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     more, words["lane_groups"] = divmod(word, 1 << LANE_ROWS_BIT)
     words["lane_rows"] = more + 1
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
-    # No register says whether inferences overlap; they do on every device with feature maps or groups of
-    # lanes.
+    # No register says whether inferences overlap; they do on every device with feature
+    # maps or groups of lanes.
     overlap = bool(fields["map_codes"]) or fields["lane_groups"] > 1
     try:
         geometry = Geometry(name="device", overlap=overlap, **fields)  # type: ignore[arg-type]

@@ -14,22 +14,26 @@ WHOLE = int, np.integer
 FEW = 16
 """Smallest batch whose values say something about the range of a data set."""
 LOW, VALUES_MAX = 63, 200
-"""A batch whose largest code is at most LOW is taken for values in another unit; so is a batch whose codes do
-not exceed the program's own input range, if that range ends at VALUES_MAX or below."""
+"""A batch whose largest code is at most LOW is taken for values in another unit; so is
+a batch whose codes do not exceed the program's own input range, if that range ends at
+VALUES_MAX or below."""
 _warned: set[int] = set()
 """Tags of programs whose user has been warned."""
 
 
 def check_inputs(x: object, program: Program, *, seed: int, first_index: int, noise: object) -> Codes:
-    """Check the arguments of ``infer``, and return ``x`` as a C-contiguous uint8 (n, inputs) array.
+    """Check the arguments of ``infer``, and return ``x`` as a C-contiguous uint8
+    (n, inputs) array.
 
-    Warns InputWarning, once for each program, when the codes of a batch look like values in the model's unit.
+    Warns InputWarning, once for each program, when the codes of a batch look like
+    values in the model's unit.
 
     Raises
     ------
     InputError
-        Naming what is wrong and what is accepted. Other dtypes are refused, not converted: a silent
-        cast of 0..1 floats would give zeros and a plausible accuracy.
+        Naming what is wrong and what is accepted. Other dtypes are refused,
+        not converted: a silent cast of 0..1 floats would give zeros and a
+        plausible accuracy.
     """
     inputs = program.inputs
     if not isinstance(x, np.ndarray):
@@ -45,15 +49,17 @@ def check_inputs(x: object, program: Program, *, seed: int, first_index: int, no
     if not isinstance(noise, bool | np.bool_):
         raise InputError(f"noise is {noise!r}; accepted: True or False")
     meaning = program.meaning
-    # Only for programs that state what their inputs or outputs are: the codes for segments of programs and
-    # for single matrix products come from this package, not from the user.
+    # Only for programs that state what their inputs or outputs are: the codes for
+    # segments of programs and for single matrix products come from this package,
+    # not from the user.
     if len(x) >= FEW and (meaning.inputs is not None or meaning.classes or meaning.data_set is not None):
         _warn_of_values(x, program)
     return np.ascontiguousarray(x)
 
 
 def _warn_of_values(x: Codes, program: Program) -> None:
-    """Warn, once per program, if the codes use only a small part of 0..255, as grey values 0..16 would."""
+    """Warn, once per program, if the codes use only a small part of 0..255, as grey
+    values 0..16 would."""
     stored, top = program.meaning.inputs, int(x.max())
     end = LOW if stored is None else float(stored.high.max())
     limit = max(LOW, end) if end <= VALUES_MAX else LOW
@@ -78,8 +84,8 @@ def check_program(program: object) -> None:
 
 
 def check_variation(program: Program, geometry: Geometry | None) -> None:
-    """Raise InputError if a board of ``geometry`` cannot simulate randomly sampled virtual chips of
-    ``program``."""
+    """Raise InputError if a board of ``geometry`` cannot simulate randomly sampled
+    virtual chips of ``program``."""
     if program.variation is None:
         raise InputError(
             f"program {program.name!r} was compiled for one individual chip; accepted: a program compiled "

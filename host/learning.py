@@ -21,8 +21,9 @@ from ndrite.host.errors import InputError, ProtocolError
 
 @dataclass(eq=False)
 class Portion:
-    """The updates of one call of ``update``. ``payload`` (n, codes) are their samples; the first has update
-    number ``first``. The first ``answered`` rows of ``answers`` (n, 1 + layers) are filled."""
+    """The updates of one call of ``update``. ``payload`` (n, codes) are their samples;
+    the first has update number ``first``. The first ``answered`` rows of ``answers``
+    (n, 1 + layers) are filled."""
 
     first: int
     payload: npt.NDArray[np.uint8]
@@ -30,8 +31,8 @@ class Portion:
     answered: int = 0
 
     def counts(self, updates: int) -> Counts:
-        """Add up the answers to the first ``updates`` updates. Raises ProtocolError if the device refused one
-        of these updates."""
+        """Add up the answers to the first ``updates`` updates. Raises ProtocolError if
+        the device refused one of these updates."""
         answers = self.answers[:updates]
         refused = np.flatnonzero(answers[:, 0] < 0)
         if refused.size:
@@ -46,9 +47,10 @@ class Portion:
 class LearningDevice(Device):
     """A device with a learning core, driven by the host. Raises the same errors as ``Device``.
 
-    A call of ``update`` that fails leaves its portion here. The device counts its updates itself and answers
-    the latest ones again without repeating them; there are more of these than a window holds. So the updates
-    after the last answer are asked for again, and each of them is done once.
+    A call of ``update`` that fails leaves its portion here. The device counts its
+    updates itself and answers the latest ones again without repeating them; there are
+    more of these than a window holds. So the updates after the last answer are asked
+    for again, and each of them is done once.
     """
 
     magic = MAGIC_LEARNING
@@ -61,8 +63,8 @@ class LearningDevice(Device):
     def load_learning(
         self, sections: list[Section], tag: int, layers: int, *, seed: int, noise: bool
     ) -> None:
-        """Write a learning program of ``layers`` layers, which is laid out in ``sections`` of memory words,
-        and verify it by CRCs that the device computes.
+        """Write a learning program of ``layers`` layers, which is laid out in
+        ``sections`` of memory words, and verify it by CRCs that the device computes.
 
         Raises
         ------
@@ -77,11 +79,11 @@ class LearningDevice(Device):
         self._tag, self._layers = tag, layers
 
     def update(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], first_update: int) -> Counts:
-        """Do one training update per sample uint8 (n, inputs) with its class (n,), numbered from
-        ``first_update`` on.
+        """Do one training update per sample uint8 (n, inputs) with its class (n,),
+        numbered from ``first_update`` on.
 
-        After a call that failed: the same call, which goes on, or one that begins with the device's next
-        update.
+        After a call that failed: the same call, which goes on, or one that begins with
+        the device's next update.
 
         Raises
         ------
@@ -109,8 +111,8 @@ class LearningDevice(Device):
         return counts
 
     def updates_done(self) -> Counts:
-        """Return how many updates the last call of ``update`` did before it failed, as the device reports,
-        and the counts of these updates.
+        """Return how many updates the last call of ``update`` did before it failed, as
+        the device reports, and the counts of these updates.
 
         Raises
         ------
@@ -132,8 +134,8 @@ class LearningDevice(Device):
         return self._ask(done).counts(done)
 
     def read_lanes(self, places: Sequence[Sequence[tuple[int, int]]]) -> list[npt.NDArray[np.int64]]:
-        """Read the device states (rows, lanes) of every layer. ``places`` has, for each lane of each layer,
-        the address and the number of words.
+        """Read the device states (rows, lanes) of every layer. ``places`` has, for each
+        lane of each layer, the address and the number of words.
 
         Raises
         ------
@@ -148,7 +150,8 @@ class LearningDevice(Device):
         return states
 
     def _ask(self, updates: int) -> Portion:
-        """Request those of the portion's first ``updates`` updates that have not been answered yet."""
+        """Request those of the portion's first ``updates`` updates that have not
+        been answered yet."""
         portion = self._portion
         assert portion is not None
         begin = portion.answered

@@ -1,4 +1,5 @@
-"""Packets that read, write and check words of the device, and the search for words that have changed."""
+"""Packets that read, write and check words of the device, and the search for words
+that have changed."""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ CRC_BYTES = 4
 
 
 def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
-    """Yield the commands that write a section, with two bytes per word if every word of the section fits in
-    two bytes."""
+    """Yield the commands that write a section, with two bytes per word if every word of
+    the section fits in two bytes."""
     short = section.short
     opcode, word = (Opcode.WRITE_SHORT, 2) if short else (Opcode.WRITE, 4)
     data = section.words.astype("<i2" if short else "<i4").tobytes()
@@ -34,20 +35,22 @@ def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Comma
 
 
 def check_command(section: Section) -> Command:
-    """Return the command that requests the CRC over the words of a section in the device's memory."""
+    """Return the command that requests the CRC over the words of a section in
+    the device's memory."""
     return Command(
         Opcode.CHECK, section.address, section.words.size.to_bytes(4, "little"), answer_bytes=CRC_BYTES
     )
 
 
 def section_crc(section: Section) -> int:
-    """Return the CRC-32 that the device must report for a section: over the section's words, 32 bits each,
-    little endian."""
+    """Return the CRC-32 that the device must report for a section: over the section's
+    words, 32 bits each, little endian."""
     return zlib.crc32(section.words.astype("<i4").tobytes())
 
 
 def read_words(session: Session, address: int, count: int, packet_bytes: int) -> Words:
-    """Read ``count`` words from ``address`` up, int32 (count,). Raises the errors of ``Session.run``."""
+    """Read ``count`` words from ``address`` up, int32 (count,). Raises the errors
+    of ``Session.run``."""
     parts: list[bytes] = []
     session.run(
         read_commands(address, count, packet_bytes), answered=lambda _, payload: parts.append(payload)
@@ -56,8 +59,8 @@ def read_words(session: Session, address: int, count: int, packet_bytes: int) ->
 
 
 def differing(session: Session, sections: list[Section]) -> list[Section]:
-    """Return those sections whose words on the device differ from the words in the section, found by CRC.
-    Raises the errors of ``Session.run``."""
+    """Return those sections whose words on the device differ from the words in the
+    section, found by CRC. Raises the errors of ``Session.run``."""
     crcs: list[int] = []
     session.run(
         (check_command(s) for s in sections),
@@ -68,8 +71,8 @@ def differing(session: Session, sections: list[Section]) -> list[Section]:
 
 @dataclass(frozen=True)
 class Upset:
-    """What has changed in a memory section: how many words and bits, and the address, expected value and
-    actual value of the first changed word."""
+    """What has changed in a memory section: how many words and bits, and the address,
+    expected value and actual value of the first changed word."""
 
     section: str
     words: int
@@ -86,8 +89,8 @@ class Upset:
 
 
 def examine(section: Section, read: Callable[[int, int], Words]) -> Upset:
-    """Find which words have changed in a section whose CRC differs; ``read(address, count)`` reads words of
-    the device."""
+    """Find which words have changed in a section whose CRC differs; ``read(address,
+    count)`` reads words of the device."""
     words = read(section.address, section.words.size)
     changed = (words ^ section.words).view(np.uint32)
     where = np.flatnonzero(changed)

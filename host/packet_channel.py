@@ -1,4 +1,5 @@
-"""packet_channel: the interface to a device, and its implementation in packets over a byte stream."""
+"""packet_channel: the interface to a device, and its implementation in packets
+over a byte stream."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -15,17 +16,17 @@ from ndrite.host.memory import differing, read_words, write_commands
 from ndrite.host.session import Command, Session
 
 Count = Callable[[int], None]
-"""A function that is called with the number of words or inferences that have been done since its last
-call."""
+"""A function that is called with the number of words or inferences that have been done
+since its last call."""
 
 
 class Channel(Protocol):
-    """Interface for driving one device: a channel reads and writes words and sections, and runs inferences.
-    Every method raises ``HostError``."""
+    """Interface for driving one device: a channel reads and writes words and sections,
+    and runs inferences. Every method raises ``HostError``."""
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Adapt the channel to the device's geometry and protocol version (major, minor). Before this call
-        only registers may be read."""
+        """Adapt the channel to the device's geometry and protocol version (major,
+        minor). Before this call only registers may be read."""
         ...
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
@@ -41,7 +42,8 @@ class Channel(Protocol):
         ...
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Return those sections whose words on the device differ from the words in the section."""
+        """Return those sections whose words on the device differ from the
+        words in the section."""
         ...
 
     def infer(
@@ -52,8 +54,8 @@ class Channel(Protocol):
         counted: Count,
         together: int = 1,
     ) -> None:
-        """Run samples ``x`` (n, inputs) on the device and put their outputs into ``y`` (n, outputs), in
-        order.
+        """Run samples ``x`` (n, inputs) on the device and put their outputs into ``y``
+        (n, outputs), in order.
 
         ``together``: how many samples the device walks together at most.
         After a HostError the rows that were ``counted`` are filled.
@@ -70,18 +72,20 @@ class Channel(Protocol):
 
 
 SAFE_PACKET_BYTES = 64
-"""Payload size that every geometry accepts; used until the device has reported its own limit."""
+"""Payload size that every geometry accepts; used until the device has
+reported its own limit."""
 SPARSE_AT_ONCE = 256
-"""Number of samples, rounded up to whole packets, whose sparse payloads are made at once: few enough for the
-processor's cache."""
+"""Number of samples, rounded up to whole packets, whose sparse payloads are made at
+once: few enough for the processor's cache."""
 OPENING_ATTEMPTS = 3
-"""Number of attempts while a device is opened, fewer than later: if nothing answers at all, there is most
-likely no device."""
+"""Number of attempts while a device is opened, fewer than later: if nothing answers at
+all, there is most likely no device."""
 
 
 class PacketChannel:
-    """Channel that sends packets over a link, with the interface ``ndrite.host.packet_channel.Channel``;
-    closing it closes the link. Raises the errors of ``ndrite.host.session.Session``."""
+    """Channel that sends packets over a link, with the interface
+    ``ndrite.host.packet_channel.Channel``; closing it closes the link. Raises the
+    errors of ``ndrite.host.session.Session``."""
 
     _sparse: bool
     """Whether samples are sent in the sparse form where that is shorter."""
@@ -93,9 +97,10 @@ class PacketChannel:
         self._packet_bytes = SAFE_PACKET_BYTES
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Use the largest packets and the largest window of requests that the device accepts."""
-        # Payloads without zeros are shorter. They are faster if the link is slower than the array, or if the
-        # device unpacks codes as fast as it receives them.
+        """Use the largest packets and the largest window of requests that
+        the device accepts."""
+        # Payloads without zeros are shorter. They are faster if the link is slower than
+        # the array, or if the device unpacks codes as fast as it receives them.
         shorter = self.link.narrow or geometry.unpacks_words
         self._sparse = shorter and protocol >= SPARSE_PROTOCOL
         self.session.attempts = self._attempts
@@ -111,8 +116,8 @@ class PacketChannel:
         self.session.call(Command(Opcode.WRITE, address, value.to_bytes(4, "little")))
 
     def write(self, sections: Sequence[Section], counted: Count) -> None:
-        """Write all sections in one batch, so that there are always requests under way, even between two
-        sections."""
+        """Write all sections in one batch, so that there are always requests under way,
+        even between two sections."""
         commands = [c for s in sections for c in write_commands(s, self._packet_bytes)]
 
         def answered(i: int, _: bytes) -> None:
@@ -123,7 +128,8 @@ class PacketChannel:
         self.session.run(commands, answered=answered)
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Return those sections whose CRC on the device differs from the CRC of the section's words."""
+        """Return those sections whose CRC on the device differs from the CRC of
+        the section's words."""
         return differing(self.session, list(sections))
 
     def infer(
@@ -134,8 +140,8 @@ class PacketChannel:
         counted: Count,
         together: int = 1,
     ) -> None:
-        """Send as many samples in a packet as the device walks together; codes that are 0 are left out of a
-        packet if that makes it shorter and faster."""
+        """Send as many samples in a packet as the device walks together; codes that are
+        0 are left out of a packet if that makes it shorter and faster."""
 
         size = 4 * y.shape[1]
         answers = bytearray(y.nbytes)
@@ -155,8 +161,8 @@ class PacketChannel:
             y[...] = np.frombuffer(answers, "<i4").reshape(y.shape)
 
     def _payloads(self, x: npt.NDArray[np.uint8], each: int) -> Iterator[tuple[Opcode, bytes, int]]:
-        """Yield the request, the payload and the number of samples for each packet of ``each`` samples; the
-        last packet may have fewer."""
+        """Yield the request, the payload and the number of samples for each packet of
+        ``each`` samples; the last packet may have fewer."""
         # Each sample of a packet begins a new word; no padding follows the last one.
         padding = whole_words(x.shape[1]) - x.shape[1]
         at_once = -(-SPARSE_AT_ONCE // each) * each

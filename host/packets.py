@@ -1,7 +1,8 @@
 """Encode and decode packets: request and response bodies, and their COBS frames.
 
-The format is ``ndrite.emulator.spec.packets``. The host's direction is encode_request/decode_response; the
-other two exist for test doubles and tools that stand on the device's side.
+The format is ``ndrite.emulator.spec.packets``. The host's direction is
+encode_request/decode_response; the other two exist for test doubles and tools that
+stand on the device's side.
 """
 
 import zlib
@@ -23,7 +24,8 @@ OVERHEAD_BYTES = HEADER_BYTES + CRC_BYTES
 
 
 class FrameError(ValueError):
-    """Error: a frame is not a well-formed packet, because of its COBS encoding, length, version or CRC."""
+    """Error: a frame is not a well-formed packet, because of its COBS encoding,
+    length, version or CRC."""
 
 
 class VersionError(FrameError):
@@ -31,8 +33,8 @@ class VersionError(FrameError):
 
 
 class Request(NamedTuple):
-    """A request from host to device: ``sequence`` 0..65535; ``address`` is a word address or the number of an
-    inference (u32)."""
+    """A request from host to device: ``sequence`` 0..65535; ``address`` is a word
+    address or the number of an inference (u32)."""
 
     sequence: int
     opcode: int
@@ -41,8 +43,8 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response from device to host: ``opcode`` without the response flag; ``expected`` is the sequence
-    number that the device expects next."""
+    """A response from device to host: ``opcode`` without the response flag;
+    ``expected`` is the sequence number that the device expects next."""
 
     sequence: int
     opcode: int
@@ -72,7 +74,8 @@ def encode_response(response: Response) -> bytes:
 
 
 def decode_request(frame: bytes) -> Request:
-    """Decode a frame without its delimiter as a request. Raises ``FrameError`` if it is not one."""
+    """Decode a frame without its delimiter as a request. Raises ``FrameError``
+    if it is not one."""
     body = _body(frame)
     version, sequence, opcode, address, length = HEADER.unpack_from(body)
     payload = _payload(body, version, length)
@@ -82,7 +85,8 @@ def decode_request(frame: bytes) -> Request:
 
 
 def decode_response(frame: bytes) -> Response:
-    """Decode a frame without its delimiter as a response. Raises ``FrameError`` if it is not one."""
+    """Decode a frame without its delimiter as a response. Raises ``FrameError``
+    if it is not one."""
     body = _body(frame)
     version, sequence, opcode, status, _, expected, length = RESPONSE_HEADER.unpack_from(body)
     payload = _payload(body, version, length)

@@ -1,19 +1,23 @@
-"""The session: carries out requests and returns certain answers over a link that may lose or damage bytes.
+"""The session: carries out requests and returns certain answers over a link that may
+lose or damage bytes.
 
-Several requests are in flight (the device's window). The device executes them in sequence order and
-answers in that order, so the session only ever accepts the answer to its oldest unanswered request, with
-matching sequence number, opcode and length and a good CRC. Anything else (damage, silence, a refusal for
-sequence) leads to a resynchronisation: a ``sync`` request under a fresh random sequence number, everything
+Several requests are in flight (the device's window). The device executes them in
+sequence order and answers in that order, so the session only ever accepts the answer to
+its oldest unanswered request, with matching sequence number, opcode and length and a
+good CRC. Anything else (damage, silence, a refusal for sequence) leads to a
+resynchronisation: a ``sync`` request under a fresh random sequence number, everything
 before its answer discarded, then every unanswered request again, in order.
 
-Silence is judged by what requests of the same kind have taken so far: ``SILENCES`` times the longest wait,
-and ``SILENCE_S`` at least. Each silence in a row doubles it, up to the timeout; only those of the whole
-timeout count as failed attempts. If the answer arrives after the resynchronisation has begun, the host was
-hasty, and no fault of the link is counted. A simulated device has no such clock, and always gets the timeout.
+Silence is judged by what requests of the same kind have taken so far: ``SILENCES``
+times the longest wait, and ``SILENCE_S`` at least. Each silence in a row doubles it, up
+to the timeout; only those of the whole timeout count as failed attempts. If the answer
+arrives after the resynchronisation has begun, the host was hasty, and no fault of the
+link is counted. A simulated device has no such clock, and always gets the timeout.
 
-A request may therefore be executed twice, the second time after later requests of the same batch. A repeat is
-harmless because requests are idempotent and a batch holds requests that do not depend on one another;
-``Session.run`` returns only when all of them are answered.
+A request may therefore be executed twice, the second time after later requests of the
+same batch. A repeat is harmless because requests are idempotent and a batch holds
+requests that do not depend on one another; ``Session.run`` returns only when all of
+them are answered.
 """
 
 import itertools
@@ -42,13 +46,15 @@ SEQUENCES = 1 << 16
 TIMEOUT_S = 2.0
 ATTEMPTS = 8
 SILENCE_S = 0.03
-"""Shortest silence, in seconds, that counts as a loss: a serial adapter may hold bytes back for 16 ms."""
+"""Shortest silence, in seconds, that counts as a loss: a serial adapter may hold
+bytes back for 16 ms."""
 SILENCES = 4
 PATIENCE = 4
-"""Number of timeouts within which an answer must be complete, even if single bytes keep arriving."""
+"""Number of timeouts within which an answer must be complete, even if single
+bytes keep arriving."""
 WIDE = 8
-"""Size of the window of requests from which it is refilled only when half of it has been answered; a smaller
-window is refilled after every answer."""
+"""Size of the window of requests from which it is refilled only when half of it has
+been answered; a smaller window is refilled after every answer."""
 PAYLOAD_MAX = 4096
 """Longest payload any geometry has."""
 REBUILD = "rebuild the gateware, or use the host it was built with"
@@ -56,8 +62,8 @@ FRAME_MAX = PAYLOAD_MAX + OVERHEAD_BYTES + (PAYLOAD_MAX + OVERHEAD_BYTES) // 254
 
 
 class Command(NamedTuple):
-    """A request that has no sequence number yet, and the number of payload bytes that its answer must
-    have."""
+    """A request that has no sequence number yet, and the number of payload bytes that
+    its answer must have."""
 
     opcode: Opcode
     address: int
@@ -76,15 +82,16 @@ class SessionStatistics:
     resyncs: int = 0
     timeouts: int = 0
     hasty: int = 0
-    """Number of silences that were taken for losses although the answer was only late. They count neither as
-    timeouts nor as resyncs."""
+    """Number of silences that were taken for losses although the answer was only late.
+    They count neither as timeouts nor as resyncs."""
     damaged_frames: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
 
 
 class _Anomaly(Exception):
-    """Internal error: the expected answer to a request did not arrive; ``silence``: nothing arrived at all.
+    """Internal error: the expected answer to a request did not arrive; ``silence``:
+    nothing arrived at all.
 
     ``counts``: as a failed attempt.
     """
@@ -96,16 +103,16 @@ class _Anomaly(Exception):
 
 
 class Session:
-    """A session of requests and answers over one link. It handles sequence numbers, the window of unanswered
-    requests, timeouts and retries.
+    """A session of requests and answers over one link. It handles sequence numbers, the
+    window of unanswered requests, timeouts and retries.
 
     Parameters
     ----------
     link:
         The byte stream; the session does not close it.
     timeout_s:
-        Longest silence before a resynchronisation, seconds (simulated ones on a simulated link); that before
-        the first answer of a kind.
+        Longest silence before a resynchronisation, seconds (simulated ones on a
+        simulated link); that before the first answer of a kind.
     attempts:
         Resynchronisations in a row without one accepted answer before giving up.
     """
@@ -126,7 +133,8 @@ class Session:
         self._synced = False
 
     def forget_waits(self) -> None:
-        """Forget the measured round-trip times, because the device has a different program now."""
+        """Forget the measured round-trip times, because the device has a
+        different program now."""
         self._waits.clear()
 
     def run(
@@ -170,23 +178,24 @@ class Session:
                     answered(index, response.payload)
                 index += 1
         except BaseException:
-            # On any error, Ctrl-C included: answers may still be on their way, so the next batch begins with
-            # a sync.
+            # On any error, Ctrl-C included: answers may still be on their way, so the
+            # next batch begins with a sync.
             self._synced = False
             raise
 
     def call(self, command: Command) -> bytes:
-        """Carry out one command and return its answer's payload. Raises the errors of ``run``."""
+        """Carry out one command and return its answer's payload. Raises the
+        errors of ``run``."""
         answers: list[bytes] = []
         self.run([command], answered=lambda _, payload: answers.append(payload))
         return answers[0]
 
     def _fill(self, flight: deque[tuple[int, Command]], pending: Iterator[Command]) -> bool:
-        """Send commands until the window of unanswered requests is full; return False when no commands are
-        left.
+        """Send commands until the window of unanswered requests is full; return False
+        when no commands are left.
 
-        A wide window is filled again when half of it is answered: several requests then share a datagram, and
-        the device has the other half to work on meanwhile.
+        A wide window is filled again when half of it is answered: several requests then
+        share a datagram, and the device has the other half to work on meanwhile.
         """
         room = self.window - len(flight)
         if self.window >= WIDE and len(flight) > self.window // 2:
@@ -198,8 +207,8 @@ class Session:
         return len(fresh) == room
 
     def _send(self, commands: list[Command]) -> Iterator[tuple[int, Command]]:
-        """Send the requests for ``commands`` in one write to the link; return each command with its sequence
-        number."""
+        """Send the requests for ``commands`` in one write to the link; return each
+        command with its sequence number."""
         sequences = [(self._next + i) % SEQUENCES for i in range(len(commands))]
         self._next = (self._next + len(commands)) % SEQUENCES
         self._write(
@@ -215,8 +224,8 @@ class Session:
         self.link.write(frames)
 
     def _accept(self, sequence: int, command: Command) -> Response:
-        """Return the answer to the request ``sequence``. Raises _Anomaly if anything else arrives, or
-        nothing."""
+        """Return the answer to the request ``sequence``. Raises _Anomaly if anything
+        else arrives, or nothing."""
         try:
             response = decode_response(self._frame(command.opcode, time.monotonic()))
         except VersionError as error:
@@ -235,15 +244,16 @@ class Session:
         return response
 
     def _resync(self, failures: int, cause: _Anomaly) -> int:
-        """Agree with the device on a new sequence number, and discard all answers to earlier requests.
-        ``failures`` attempts have failed before; return how many have failed now."""
+        """Agree with the device on a new sequence number, and discard all answers
+        to earlier requests. ``failures`` attempts have failed before; return how
+        many have failed now."""
         while failures <= self.attempts:
             self.statistics.resyncs += 1
-            # The number is random, so that no stale answer matches it, whatever this or an earlier process
-            # has sent.
+            # The number is random, so that no stale answer matches it, whatever this or
+            # an earlier process has sent.
             sequence = secrets.randbelow(SEQUENCES)
-            # The leading delimiter ends a frame that was interrupted and that the device may have received in
-            # part.
+            # The leading delimiter ends a frame that was interrupted and that the
+            # device may have received in part.
             self._write(DELIMITER + encode_request(Request(sequence, Opcode.SYNC, 0)))
             try:
                 late = self._await_sync(sequence)
@@ -267,10 +277,11 @@ class Session:
         raise ProtocolError(f"gave up after {failures} attempts: {cause}")
 
     def _await_sync(self, sequence: int) -> bool:
-        """Discard everything that arrives before the answer to a sync request; return whether complete
-        answers were discarded."""
+        """Discard everything that arrives before the answer to a sync request; return
+        whether complete answers were discarded."""
         expected = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
-        # At most two windows of stale answers, and some damaged frames, arrive before the answer to the sync.
+        # At most two windows of stale answers, and some damaged frames, arrive before
+        # the answer to the sync.
         begun, late = time.monotonic(), False
         for _ in range(256):
             try:
@@ -288,21 +299,24 @@ class Session:
         raise _Anomaly("no answer to a sync, only other answers and debris")
 
     def _silence(self, opcode: int) -> float:
-        """Return after how many seconds without a byte a request with ``opcode`` counts as lost."""
+        """Return after how many seconds without a byte a request with
+        ``opcode`` counts as lost."""
         waits = self._waits
         if not self.link.live or opcode not in waits:
             return self.timeout_s
-        # Before it answers a sync, the device may still be working on all requests that it was sent.
+        # Before it answers a sync, the device may still be working on all requests
+        # that it was sent.
         longest = max(waits.values()) if opcode == Opcode.SYNC else waits[opcode]
         return min(self.timeout_s, self._quick * max(SILENCE_S, SILENCES * longest))
 
     def _frame(self, opcode: int, begun: float) -> bytes:
-        """Return the next non-empty frame without its delimiter. The timeout depends on ``opcode``, the kind
-        of the request that the frame should answer, and on ``begun``, the time at which the wait for it
-        began.
+        """Return the next non-empty frame without its delimiter. The timeout depends on
+        ``opcode``, the kind of the request that the frame should answer, and on
+        ``begun``, the time at which the wait for it began.
 
-        Anomaly when none comes in time. The whole of an answer has a deadline on this machine's clock; a
-        simulated device is no exception: it answers in one piece, or was silent long before.
+        Anomaly when none comes in time. The whole of an answer has a deadline on this
+        machine's clock; a simulated device is no exception: it answers in one piece, or
+        was silent long before.
         """
         if self._frames:
             return self._frames.popleft()

@@ -1,11 +1,13 @@
 """ndrite: neural networks on emulated memristive chips, from measured devices to gateware.
 
-``compile`` puts a network or model on a chip and writes one file; ``load`` reads it. ``evaluate``,
-``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there, and why. ``fit`` brings in
-measured devices, ``train``, ``learn`` and ``calibrate`` make the best of them, ``sweep`` goes over grids of
-chips, ``atlas`` over devices that learn. ``connect`` opens a board, ``infer`` and ``Classifier`` run a
-program on one. ``analog`` puts products of any PyTorch module on a die, and ``place`` says which to keep
-digital. Everything else is in four modules: ``devices``, ``networks``, ``nn`` and ``intervals``.
+``compile`` puts a network or model on a chip and writes one file; ``load`` reads it.
+``evaluate``, ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does
+there, and why. ``fit`` brings in measured devices, ``train``, ``learn`` and
+``calibrate`` make the best of them, ``sweep`` goes over grids of chips, ``atlas`` over
+devices that learn. ``connect`` opens a board, ``infer`` and ``Classifier`` run a
+program on one. ``analog`` puts products of any PyTorch module on a die, and ``place``
+says which to keep digital. Everything else is in four modules: ``devices``,
+``networks``, ``nn`` and ``intervals``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -58,7 +60,8 @@ _LATER = {
 }
 _VERBS = "atlas calibrate campaign compile cost evaluate explain fit infer learn place report sweep train"
 _LATER |= {f"ndrite.verbs.{verb}": verb for verb in _VERBS.split()}
-"""Module -> what is loaded of it when first asked for: `import ndrite` and the command line stay quick."""
+"""Module -> what is loaded of it when first asked for: `import ndrite` and the
+command line stay quick."""
 _MODULES = ("devices", "intervals", "networks", "nn")
 
 

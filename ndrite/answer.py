@@ -16,11 +16,12 @@ from ndrite.intervals import loss, percent, proportion
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The score of one die, computed on the golden model with read noise of one seed, beside the score of its
-    float network.
+    """The score of one die, computed on the golden model with read noise of one seed,
+    beside the score of its float network.
 
-    ``float_score`` and ``score`` in ``measure``; ``lost`` and ``won`` count samples that only the float
-    network, or only the die, has right (None where answers are not one per sample).
+    ``float_score`` and ``score`` in ``measure``; ``lost`` and ``won`` count samples
+    that only the float network, or only the die, has right (None where answers are
+    not one per sample).
     """
 
     measure: str
@@ -43,7 +44,8 @@ class Answer:
         return plain | {"lost": self.lost, "won": self.won}
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return the rows of a table for people: float network, this die, and the loss between them."""
+        """Return the rows of a table for people: float network, this die, and the
+        loss between them."""
         name = self.measure.replace("_", " ")
         if not self.is_share:
             unit = f" {self.unit}".rstrip()
@@ -63,9 +65,9 @@ class Answer:
 
 
 def answered(program: Program, network: Network, x: Codes, labels: Array, by: str, task: Task) -> Answer:
-    """Score ``program``, on the golden model with read noise of seed 0, and its float ``network``, on samples
-    ``x`` uint8 (n, inputs). ``labels`` have the form of ``task.answers``; ``by`` names the origin of the
-    labels."""
+    """Score ``program``, on the golden model with read noise of seed 0, and its float
+    ``network``, on samples ``x`` uint8 (n, inputs). ``labels`` have the form of
+    ``task.answers``; ``by`` names the origin of the labels."""
     outputs = Core(program).infer(x) * (program.meaning.output_step or 1.0)
     floats = network.forward(x / np.float32(255)).astype(np.float64)
     judge = Judge(labels, floats, task)

@@ -1,7 +1,7 @@
 """Bringing up a board: every check in order, and one report of all results.
 
-Bitstream and board come by hardware, or are the gateware compiled here. The report names every part that
-cannot be reached.
+Bitstream and board come by hardware, or are the gateware compiled here. The report
+names every part that cannot be reached.
 """
 
 import contextlib
@@ -42,20 +42,21 @@ from ndrite.host.links.udp import UdpLink, UdpSocket, udp_address
 from ndrite.results import Table
 
 SIMULATED_TIMEOUT_S = 4.0
-"""Timeout in simulated seconds. A simulated second is a million cycles; a checksum over a small board's
-weights takes two million."""
+"""Timeout in simulated seconds. A simulated second is a million cycles; a checksum over
+a small board's weights takes two million."""
 REATTACH_S = 5.0
-"""Time in seconds for which a board's serial port may be absent after its bitstream was loaded."""
+"""Time in seconds for which a board's serial port may be absent after its
+bitstream was loaded."""
 
 
 class StageFailed(Exception):
-    """Error: a stage of bring-up has failed, and later stages depend on it; the message says what was
-    observed."""
+    """Error: a stage of bring-up has failed, and later stages depend on it; the message
+    says what was observed."""
 
 
 def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
-    """Open the serial port of a board, waiting at most ``within_s`` seconds for it: after loading a
-    bitstream, the port may disappear for a while."""
+    """Open the serial port of a board, waiting at most ``within_s`` seconds for it:
+    after loading a bitstream, the port may disappear for a while."""
     end = time.monotonic() + within_s
     while True:
         try:
@@ -68,8 +69,8 @@ def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
 
 @dataclass(frozen=True)
 class Hardware:
-    """Bring-up of a real board on the serial port ``port`` or at a network address; the board's build is in
-    ``folder``, or is put there.
+    """Bring-up of a real board on the serial port ``port`` or at a network address; the
+    board's build is in ``folder``, or is put there.
 
     ``loaded``: it is on the board already.
     """
@@ -115,7 +116,8 @@ class Hardware:
         return "loaded with openFPGALoader"
 
     def open(self) -> Board:
-        """Open the board at its serial port (at the bit rate of its gateware) or at its network address."""
+        """Open the board at its serial port (at the bit rate of its gateware) or at
+        its network address."""
         if self.target.ethernet is None:
             return Board(attached(self.port, self.target.baud))
         socket = UdpSocket(*udp_address(self.port))
@@ -124,8 +126,8 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Bring-up of a simulation in place of a real board: the board's gateware, without its pins, compiled for
-    this machine."""
+    """Bring-up of a simulation in place of a real board: the board's gateware, without
+    its pins, compiled for this machine."""
 
     target: Target
 
@@ -134,7 +136,8 @@ class Simulated:
         return Design(small=True) if self.target.small else None
 
     def bitstream(self) -> tuple[int, str]:
-        """Return the digest of the simulated netlist, which takes the place of a bitstream's digest."""
+        """Return the digest of the simulated netlist, which takes the place of a
+        bitstream's digest."""
         geometry = self.target.geometry
         if self.target.ethernet is None:
             identity = simulated_id(geometry, platform=self._design)
@@ -155,22 +158,22 @@ class Simulated:
 
 
 Way = Hardware | Simulated
-"""How to bring up a board. ``bitstream`` returns the build id of what is loaded, and a text about it;
-``load`` loads it into the board, and returns a text; ``open`` opens the board. Each raises ``StageFailed`` or
-``HostError``."""
+"""How to bring up a board. ``bitstream`` returns the build id of what is loaded, and a
+text about it; ``load`` loads it into the board, and returns a text; ``open`` opens the
+board. Each raises ``StageFailed`` or ``HostError``."""
 
 REPEATS = 1000
 """Number of reads of one input by which the noise is judged."""
 STANDARD_ERRORS = 5.0
-"""Largest accepted difference from the golden model's mean and standard deviation, in standard errors; by
-chance, five are exceeded once in two million boards."""
+"""Largest accepted difference from the golden model's mean and standard deviation, in
+standard errors; by chance, five are exceeded once in two million boards."""
 REFERENCE_READS = 5_000
 FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", "watchdog_resets")
 
 
 def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]:
-    """Check that the board has the expected array geometry, and that its build id is the one in the
-    bitstream."""
+    """Check that the board has the expected array geometry, and that its build id is
+    the one in the bitstream."""
     fields, expected = board.geometry.hardware_fields(), geometry.hardware_fields()
     wrong = [
         f"{name} is {fields[name]}, not {value}" for name, value in expected.items() if fields[name] != value
@@ -182,8 +185,8 @@ def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]
 
 
 def noise(board: Board, rng: np.random.Generator) -> Check:
-    """Compare repeated reads of one input on the board with independent reads by the golden model: their mean
-    and their standard deviation."""
+    """Compare repeated reads of one input on the board with independent reads by the
+    golden model: their mean and their standard deviation."""
     g = board.geometry
     widths = (min(16, g.max_inputs), min(4, g.max_outputs))
     program = random_program(g, rng, sizes=widths, noise=True, readout="adc")
@@ -191,7 +194,8 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
     seed = int(rng.integers(0, 1 << 62))
     board.program(program)
     outputs = board.infer(x, seed=seed).astype(np.float64)
-    # Another seed than the board's, since distributions are compared and not the numbers themselves.
+    # Another seed than the board's, since distributions are compared and not the
+    # numbers themselves.
     many = np.repeat(x[:1], REFERENCE_READS, axis=0)
     law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
     worst = standard_errors(outputs, law)
@@ -202,10 +206,11 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
 
 
 def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
-    """Return the largest difference, in mean or standard deviation, between the reads ``got`` (n, columns)
-    and the reads ``law`` (m, columns), in standard errors.
+    """Return the largest difference, in mean or standard deviation, between the reads
+    ``got`` (n, columns) and the reads ``law`` (m, columns), in standard errors.
 
-    In standard errors of the difference; columns without noise are left out, None when that leaves none.
+    In standard errors of the difference; columns without noise are left out, None when
+    that leaves none.
     """
     mean, deviation = law.mean(axis=0), law.std(axis=0)
     loud = deviation > 0
@@ -213,15 +218,15 @@ def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) 
         return None
     error = np.sqrt(1 / len(got) + 1 / len(law))
     off = np.abs(got.mean(axis=0) - mean)[loud] / (deviation[loud] * error)
-    # Standard error of a standard deviation, for normally distributed values. Values that a converter clips
-    # deviate less.
+    # Standard error of a standard deviation, for normally distributed values. Values
+    # that a converter clips deviate less.
     spread = np.abs(got.std(axis=0)[loud] / deviation[loud] - 1) / (error / np.sqrt(2))
     return max(float(off.max()), float(spread.max()))
 
 
 def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
-    """Measure clock cycles per inference by the board's own counters, and samples per second by the host's
-    clock."""
+    """Measure clock cycles per inference by the board's own counters, and samples per
+    second by the host's clock."""
     g = board.geometry
     widths = (min(64, g.max_inputs), min(10, g.max_outputs))
     program = random_program(g, rng, sizes=widths, readout="adc", dac_bits=8)
@@ -233,7 +238,8 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
     took = time.monotonic() - start
     cycles = board.counters()["inference_cycles"] / inferences
     bound = bound_cycles(program, g.lanes, g.lane_rows)
-    # Rows that are 0 are skipped, so fewer cycles than the bound are normal; four times as many are a fault.
+    # Rows that are 0 are skipped, so fewer cycles than the bound are normal; four times
+    # as many are a fault.
     rate = f"{inferences / took:,.1f} samples/s (measured at the host)"
     return Check("speed", 0 < cycles <= 4 * bound + 200, f"{cycles:,.1f} cycles, bound {bound:,}; {rate}")
 
@@ -249,8 +255,8 @@ def heard(board: Board) -> dict[str, int]:
 
 
 def faults(board: Board, before: dict[str, int]) -> Check:
-    """Check that link and core have had no fault. ``before`` are the host's counts of link faults when the
-    board was opened."""
+    """Check that link and core have had no fault. ``before`` are the host's counts of
+    link faults when the board was opened."""
     counters = board.counters()
     bad = {name: counters[name] for name in FAULTS if counters[name]}
     for name, count in heard(board).items():
@@ -266,11 +272,12 @@ STAGES = ("bitstream", "loading", "connection", "identity", "self test", "noise"
 
 
 def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[Check]:
-    """Run all bring-up checks on a board and yield each check, with the name of the stage it belongs to.
-    ``way`` opens the board: ``Hardware`` or ``Simulated``.
+    """Run all bring-up checks on a board and yield each check, with the name of the
+    stage it belongs to. ``way`` opens the board: ``Hardware`` or ``Simulated``.
 
-    ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
-    others is followed by one failed check for each that was not reached. The board is closed at the end.
+    ``inferences`` random ones, at least, are compared with the golden model. A stage
+    that ends all the others is followed by one failed check for each that was not
+    reached. The board is closed at the end.
     """
     stage = STAGES[0]
     try:
@@ -286,7 +293,8 @@ def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Itera
 
 
 def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Check | str]:
-    """Yield the results of all checks; before the checks of each stage, yield the name of the stage."""
+    """Yield the results of all checks; before the checks of each stage, yield the
+    name of the stage."""
     yield "bitstream"
     build_id, bitstream_name = way.bitstream()
     yield Check("bitstream", True, bitstream_name)
@@ -313,8 +321,8 @@ def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Che
 
 
 def versions(loader: str | None) -> dict[str, str]:
-    """Return the versions of ndrite, its libraries, Python and the program that loads bitstreams, and the
-    name of the machine."""
+    """Return the versions of ndrite, its libraries, Python and the program that loads
+    bitstreams, and the name of the machine."""
     from importlib.metadata import version
 
     versions_here = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
@@ -323,8 +331,8 @@ def versions(loader: str | None) -> dict[str, str]:
 
 
 def page(report: dict[str, Any], checks: Table) -> str:
-    """Write a report as Markdown: a table for people, with the same values as JSON below it, so that one file
-    can be attached to an issue."""
+    """Write a report as Markdown: a table for people, with the same values as JSON
+    below it, so that one file can be attached to an issue."""
     where = f"`{report['board']}`" + ", simulated: no hardware was used" * report["simulated"]
     return (
         f"# Bring-up of {where}\n\n{report['failed']} of {len(report['checks'])} checks failed; seed "

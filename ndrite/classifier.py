@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class Classifier:
-    """A scikit-learn classifier that runs a program on a board; it works in a pipeline after any transformer
-    of the inputs.
+    """A scikit-learn classifier that runs a program on a board; it works in a pipeline
+    after any transformer of the inputs.
 
-    Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
-    says how many values are outside the stored range. Inputs are NumPy arrays or torch tensors, and results
-    are of the same kind, except that class names are always arrays. The program is already trained: ``fit``
-    checks the number of inputs and keeps the labels' classes. The board is opened for every call.
+    Inputs (n, ...) are in the model's own unit for an imported network, else uint8
+    codes. ``InputWarning`` says how many values are outside the stored range. Inputs
+    are NumPy arrays or torch tensors, and results are of the same kind, except that
+    class names are always arrays. The program is already trained: ``fit`` checks the
+    number of inputs and keeps the labels' classes. The board is opened for every call.
 
     Parameters
     ----------
@@ -41,8 +42,9 @@ class Classifier:
     seed:
         Read-noise seed; the same seed gives the same answers on every board.
     classes:
-        The classes in the order of the outputs, or the two classes of a single output. Default: the classes
-        that the program names (whole numbers as integers), else 0, 1, 2 ...
+        The classes in the order of the outputs, or the two classes of a single
+        output. Default: the classes that the program names (whole numbers as
+        integers), else 0, 1, 2 ...
     noise:
         Read noise on or off.
     codes:
@@ -87,8 +89,8 @@ class Classifier:
         return self
 
     def fit(self, x: object, y: object = None) -> Self:
-        """Check that the inputs ``x`` (n, ...) fit the program and that the labels are known classes; nothing
-        is trained.
+        """Check that the inputs ``x`` (n, ...) fit the program and that the labels are
+        known classes; nothing is trained.
 
         Raises
         ------
@@ -102,8 +104,8 @@ class Classifier:
 
     @property
     def classes_(self) -> npt.NDArray[np.generic]:
-        """Return the class of every output, (classes,), or, for a program with a single output, the names of
-        its two classes."""
+        """Return the class of every output, (classes,), or, for a program with a single
+        output, the names of its two classes."""
         task = self._task()
         names = self.classes if self.classes is not None else task.names
         if self.classes is None and all(name.lstrip("-").isdecimal() for name in task.names):
@@ -114,8 +116,8 @@ class Classifier:
         return classes
 
     def _task(self) -> Task:
-        """Return the task that the program states. Raises InputError if the program's outputs are not
-        classes."""
+        """Return the task that the program states. Raises InputError if the program's
+        outputs are not classes."""
         program = self._program()
         shape, meaning = program.map_shapes[-1], program.meaning
         task = task_by(meaning, shape)
@@ -132,8 +134,8 @@ class Classifier:
         return task
 
     def _truth(self, y: object) -> Truth:
-        """Convert labels to class numbers, or to truth values where a sample has several labels. Raises
-        InputError for an unknown class."""
+        """Convert labels to class numbers, or to truth values where a sample has
+        several labels. Raises InputError for an unknown class."""
         task, labels = self._task(), array_of(y)
         if self.classes is not None and task.kind != LABELS:
             task = dataclasses.replace(task, classes=tuple(map(str, self.classes_.tolist())))
@@ -145,8 +147,8 @@ class Classifier:
         return _like(x, self._outputs(x))
 
     def predict(self, x: object) -> Any:
-        """Return the class of each sample, (n,): that of the largest output (the first of equal outputs), or,
-        if there is a single output, by its threshold.
+        """Return the class of each sample, (n,): that of the largest output (the first
+        of equal outputs), or, if there is a single output, by its threshold.
 
         A map of classes gives (n, places), several labels truth values (n, labels).
 
@@ -163,9 +165,9 @@ class Classifier:
 
     @property
     def predict_proba(self) -> Callable[[object], Any]:
-        """Return a method that computes probabilities (n, classes) by the softmax or sigmoid at the end of
-        the model. Raises AttributeError if the model ends without a softmax or sigmoid, as scikit-learn
-        expects."""
+        """Return a method that computes probabilities (n, classes) by the softmax or
+        sigmoid at the end of the model. Raises AttributeError if the model ends without
+        a softmax or sigmoid, as scikit-learn expects."""
         meaning = self._program().meaning
         if not meaning.probability:
             raise AttributeError(
@@ -179,8 +181,8 @@ class Classifier:
         return predict_proba
 
     def score(self, x: object, y: object) -> float:
-        """Return the fraction of inputs whose predicted class equals the label. Raises InputError for labels
-        that are not classes."""
+        """Return the fraction of inputs whose predicted class equals the label. Raises
+        InputError for labels that are not classes."""
         task, truth, outputs = self._task(), self._truth(y), self._values(x)
         if len(truth) != len(outputs):
             raise InputError(f"labels have {len(truth)} rows; accepted: {len(outputs)}, one per input")
@@ -217,8 +219,8 @@ class Classifier:
 
 
 def _like(x: Any, result: npt.NDArray[np.generic]) -> Any:
-    """Convert ``result`` to a tensor if the input ``x`` is a tensor; an array of class names stays an
-    array."""
+    """Convert ``result`` to a tensor if the input ``x`` is a tensor; an array of class
+    names stays an array."""
     if not hasattr(x, "detach") or result.dtype.kind in "US":
         return result
     torch = sys.modules["torch"]  # torch is loaded, since x is a tensor

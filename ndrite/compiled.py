@@ -1,9 +1,9 @@
-"""Compiled: a network on a chip with everything that compiling made, in memory and in one file; loads such
-files.
+"""Compiled: a network on a chip with everything that compiling made, in memory and in
+one file; loads such files.
 
-The file is a zip archive: ``program.npz``, ``die.npz``, ``network.npz`` and ``samples.npy``, each a file that
-its own reader takes, and ``contents.json`` with the digest of each. Boards and ``Program.load`` take the
-program out of it.
+The file is a zip archive: ``program.npz``, ``die.npz``, ``network.npz`` and
+``samples.npy``, each a file that its own reader takes, and ``contents.json`` with the
+digest of each. Boards and ``Program.load`` take the program out of it.
 """
 
 import dataclasses
@@ -47,25 +47,27 @@ LOCAL_HEADER_BYTES = 30
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Compiled(Result):
-    """The result of ``ndrite.compile`` and of ``ndrite.load``: a network mapped onto a die, with its program.
+    """The result of ``ndrite.compile`` and of ``ndrite.load``: a network mapped onto a
+    die, with its program.
 
     Attributes
     ----------
     network:
         The float network.
     program, die:
-        The computation in integers, and the individual chip that does it. ``program.meaning`` has class
-        names and units.
+        The computation in integers, and the individual chip that does it.
+        ``program.meaning`` has class names and units.
     samples:
         Codes uint8 (n, inputs) that the die was calibrated on.
     report:
-        Errors layer by layer: weight errors relative to the weights' rms, table errors in output
-        steps (LSB), signal-to-noise ratio in dB; None when read from a file (the program's ``provenance`` has
-        its values).
+        Errors layer by layer: weight errors relative to the weights' rms, table errors
+        in output steps (LSB), signal-to-noise ratio in dB; None when read from a file
+        (the program's ``provenance`` has its values).
     imported:
         The report of importing a model; None for a network and when read from a file.
     answer:
-        How well the die does against the float network; None from a file, and of targets for many dies.
+        How well the die does against the float network; None from a file, and of
+        targets for many dies.
     """
 
     network: Network
@@ -77,10 +79,11 @@ class Compiled(Result):
     answer: Answer | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the compiled network to one file, in whole or not at all. Raises OSError if it cannot be
-        written. ``program.save`` writes only the program."""
+        """Write the compiled network to one file, in whole or not at all. Raises
+        OSError if it cannot be written. ``program.save`` writes only the program."""
         path = _path(path)
-        # Computed again: the stored digest of a die may be that of an older form of its description.
+        # Computed again: the stored digest of a die may be that of an older form
+        # of its description.
         origin = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder) / name for name in MEMBERS]
@@ -105,13 +108,13 @@ class Compiled(Result):
         return path
 
     def at(self, time_s: float) -> Self:
-        """Return this compiled network on the same die ``time_s`` seconds after programming, with the die's
-        program; calibrations are kept."""
+        """Return this compiled network on the same die ``time_s`` seconds after
+        programming, with the die's program; calibrations are kept."""
         return self.on(self.die.at(time_s))
 
     def on(self, die: Die, **provenance: Any) -> Self:
-        """Return this compiled network on a ``die`` that has aged or been tuned; ``provenance`` describes the
-        change."""
+        """Return this compiled network on a ``die`` that has aged or been tuned;
+        ``provenance`` describes the change."""
         origin = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
         program = dataclasses.replace(program_of(die, self.program), provenance=origin)
         return dataclasses.replace(self, die=die, program=program)
@@ -163,9 +166,10 @@ class Compiled(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedOn(Summary):
-    """The result of tuning a chip on a board: ``compiled``, the tuned chip, and ``summary``, plain values by
-    name. The summary of ``ndrite.calibrate`` has accuracies (0..1) before and after tuning with their
-    intervals, numbers of pulses, and cross entropy."""
+    """The result of tuning a chip on a board: ``compiled``, the tuned chip, and
+    ``summary``, plain values by name. The summary of ``ndrite.calibrate`` has
+    accuracies (0..1) before and after tuning with their intervals, numbers of pulses,
+    and cross entropy."""
 
     compiled: Compiled
     board: str
@@ -179,15 +183,16 @@ class LearnedOn(Summary):
 def load(path: str | os.PathLike[str] | None = None) -> Compiled:
     """Read a file that `compile` wrote: program, die, float network and samples.
 
-    None: the compiled network that ships, 784-128-10 on Fashion-MNIST with NDR neurons, on chip ``wan2022``.
+    None: the compiled network that ships, 784-128-10 on Fashion-MNIST with NDR neurons,
+    on chip ``wan2022``.
 
     Raises
     ------
     FileNotFoundError
         When there is no such file.
     CompileError
-        When the file holds a program or a network alone, is of an earlier format, damaged, or made of parts
-        that do not belong together.
+        When the file holds a program or a network alone, is of an earlier format,
+        damaged, or made of parts that do not belong together.
     """
     path = _path(zoo.program() if path is None else path)
     if not path.is_file():
@@ -219,7 +224,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file begins as a compiled file does; such a file may still be incomplete."""
+    """Return whether a file begins as a compiled file does; such a file may
+    still be incomplete."""
     name = CONTENTS.encode()
     try:
         with Path(path).open("rb") as file:
@@ -265,7 +271,8 @@ def _members(path: Path) -> dict[str, bytes]:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """Create an archive entry with fixed metadata, so that equal contents give byte-identical files."""
+    """Create an archive entry with fixed metadata, so that equal contents give
+    byte-identical files."""
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
@@ -274,8 +281,8 @@ def _digest(content: bytes) -> str:
 
 
 def _block(block: BlockReport) -> tuple[str, str, str]:
-    """Format the errors of a block's lookup table, in the model's unit and in output steps, and the
-    percentage of values outside the table."""
+    """Format the errors of a block's lookup table, in the model's unit and in output
+    steps, and the percentage of values outside the table."""
     if not block.table_error:
         return "", "", ""
     beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
@@ -283,22 +290,24 @@ def _block(block: BlockReport) -> tuple[str, str, str]:
 
 
 MODELS = (".onnx", ".pt", ".pth")
-"""Suffixes of files that are imported as models; other files are read in this package's formats."""
+"""Suffixes of files that are imported as models; other files are read in this
+package's formats."""
 
 
 class Held(NamedTuple):
-    """A program, and the compiled network that contains it (None if the program stands alone)."""
+    """A program, and the compiled network that contains it (None if the
+    program stands alone)."""
 
     program: Program
     whole: Compiled | None
 
 
 def held(source: object) -> Held:
-    """Load a program from ``source``, which is a program or a compiled network; in the second case return the
-    compiled network too.
+    """Load a program from ``source``, which is a program or a compiled network; in the
+    second case return the compiled network too.
 
-    Raises FileNotFoundError, ProgramError, CompileError when a file is missing or is none of what is
-    accepted. Raises InputError when it is another kind of object.
+    Raises FileNotFoundError, ProgramError, CompileError when a file is missing or is
+    none of what is accepted. Raises InputError when it is another kind of object.
     """
     if isinstance(source, Program):
         return Held(source, None)
@@ -310,9 +319,10 @@ def held(source: object) -> Held:
 
 
 def compiled_of(source: object) -> Compiled:
-    """Return ``source``, a result of ``ndrite.compile``, or load it from its file; None loads the network
-    that ships with the package. Raises InputError, as ``held`` does, and for a file that holds a program
-    without the network that it was compiled from."""
+    """Return ``source``, a result of ``ndrite.compile``, or load it from its file;
+    None loads the network that ships with the package. Raises InputError, as
+    ``held`` does, and for a file that holds a program without the network that it
+    was compiled from."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not isinstance(source, str | os.PathLike):
@@ -342,11 +352,12 @@ def is_model(source: object) -> bool:
 def takes_module(
     program: object, of_networks: Mapping[str, object], of_modules: Mapping[str, object]
 ) -> bool:
-    """Return whether a verb's argument ``program`` is a PyTorch module, or text FILE.py:FUNCTION that names a
-    function returning one.
+    """Return whether a verb's argument ``program`` is a PyTorch module, or text
+    FILE.py:FUNCTION that names a function returning one.
 
-    Raises InputError if an option is set that applies only to the other kind of program, or if a module is
-    given without ``chip``. ``of_networks`` and ``of_modules`` are the options of each kind by name.
+    Raises InputError if an option is set that applies only to the other kind of
+    program, or if a module is given without ``chip``. ``of_networks`` and
+    ``of_modules`` are the options of each kind by name.
     """
     torch = sys.modules.get("torch")
     is_module = torch is not None and isinstance(program, torch.nn.Module)
@@ -367,7 +378,8 @@ def takes_module(
 
 
 class Taken(NamedTuple):
-    """A network and the result of `compile` or the imported model that it comes from, if there is one."""
+    """A network and the result of `compile` or the imported model that it comes
+    from, if there is one."""
 
     network: Network
     whole: Compiled | None = None
@@ -379,13 +391,15 @@ def network_of(
 ) -> Taken:
     """Load the network from a file or from a result of `compile`, or import a model.
 
-    Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError if a file is missing or
-    the model cannot be imported. Raises InputError if an option of models is given for something else.
+    Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError if a
+    file is missing or the model cannot be imported. Raises InputError if an option of
+    models is given for something else.
 
-    ``source``: a ``Network`` or its file, a result of `compile` or its file, a ``torch.nn.Module``, a
-    scikit-learn estimator, or the path of an ``.onnx``, ``.pt`` or ``.pth`` file. ``samples``: typical inputs
-    of a model, in its own unit; they set the ranges of inputs and activations. ``progress`` and ``options``
-    are those of ``import_model``, for a model.
+    ``source``: a ``Network`` or its file, a result of `compile` or its file, a
+    ``torch.nn.Module``, a scikit-learn estimator, or the path of an ``.onnx``, ``.pt``
+    or ``.pth`` file. ``samples``: typical inputs of a model, in its own unit; they set
+    the ranges of inputs and activations. ``progress`` and ``options`` are those of
+    ``import_model``, for a model.
     """
     set_options = {name: value for name, value in options.items() if value is not None}
     if is_model(source):

@@ -1,5 +1,5 @@
-"""Names for work on chips, dies and devices in detail: descriptions, models, the circuits around them, curves
-as tables."""
+"""Names for work on chips, dies and devices in detail: descriptions, models, the
+circuits around them, curves as tables."""
 
 from ndrite.emulator.device.ndr.circuit import Circuit
 from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki, Tunnel

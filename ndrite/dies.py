@@ -1,4 +1,5 @@
-"""dies: compiles one network anew for many dies of its chip, and scores each, by the engine of runs."""
+"""dies: compiles one network anew for many dies of its chip, and scores each, by
+the engine of runs."""
 
 import dataclasses
 import tempfile
@@ -29,7 +30,8 @@ MODULE = "ndrite.dies"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OverDies(Result):
-    """The result of scoring several dies of one chip: the program as it is, or each cause of error alone.
+    """The result of scoring several dies of one chip: the program as it is, or each
+    cause of error alone.
 
     Attributes
     ----------
@@ -103,8 +105,8 @@ def evaluated(
     how: dict[str, Any],
     board: BoardApi | None = None,
 ) -> Row:
-    """Compile a network anew for die number ``die`` of its chip, and score it on a board or on the golden
-    model; return a row of results."""
+    """Compile a network anew for die number ``die`` of its chip, and score it on a
+    board or on the golden model; return a row of results."""
     compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
     board = GoldenBoard() if board is None else board
     board.program(compiled_die.program)
@@ -116,8 +118,8 @@ def evaluated(
 def explained(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> Row:
-    """Compile a network anew for die number ``die`` of its chip, and score it with one cause of error at a
-    time; return a row of results."""
+    """Compile a network anew for die number ``die`` of its chip, and score it with one
+    cause of error at a time; return a row of results."""
     compiled_die, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
     explanation = explain(
         compiled_die.network,
@@ -174,11 +176,12 @@ def over_dies(
     progress: Stages,
     **how: int | bool | None,
 ) -> OverDies:
-    """Run ``evaluated`` or ``explained`` on the dies number 0 .. dies - 1 of the chip for which ``source``
-    was compiled, and join the results.
+    """Run ``evaluated`` or ``explained`` on the dies number 0 .. dies - 1 of the chip
+    for which ``source`` was compiled, and join the results.
 
-    ``how``: read noise (``seed``, ``noise``) and how many of the ``wanted`` samples are used (``count``,
-    ``most``, as for ``Judged.first``). Raises RunError naming the first die that failed.
+    ``how``: read noise (``seed``, ``noise``) and how many of the ``wanted`` samples are
+    used (``count``, ``most``, as for ``Judged.first``). Raises RunError naming the
+    first die that failed.
     """
     compiled = compiled_of(source)
     with (

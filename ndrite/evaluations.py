@@ -1,4 +1,5 @@
-"""Evaluation of a board on labelled samples: its score, its agreement with the golden model, and its work."""
+"""Evaluation of a board on labelled samples: its score, its agreement with the golden
+model, and its work."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,15 +23,17 @@ from ndrite.labels import read_labels
 from ndrite.results import Result, Table, plain
 
 LOOKED_AT = 16
-"""Largest number of samples whose inputs are counted; of more samples, so many are picked evenly."""
+"""Largest number of samples whose inputs are counted; of more samples, so many
+are picked evenly."""
 
 
 class Work(NamedTuple):
-    """How many multiplications by weights one inference takes, as a mean over samples. A multiplication
-    counts once for each slice into which the row converters divide its input.
+    """How many multiplications by weights one inference takes, as a mean over
+    samples. A multiplication counts once for each slice into which the row converters
+    divide its input.
 
-    They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
-    other than 0.
+    They are the network's, whatever blocks and groups a program lays them out in;
+    ``nonzero`` have an input other than 0.
     """
 
     products: float
@@ -42,14 +45,14 @@ class Work(NamedTuple):
         return 1 - self.nonzero / self.products
 
     def bound(self, each: int) -> int:
-        """Return the fewest cycles in which the multiplications whose input is not 0 can be done, at ``each``
-        multiplications per cycle."""
+        """Return the fewest cycles in which the multiplications whose input is not 0
+        can be done, at ``each`` multiplications per cycle."""
         return -int(-self.nonzero // each)
 
 
 def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = None) -> Work:
-    """Count the multiplications by weights of ``program`` on codes ``x`` uint8 (n, inputs), without read
-    noise.
+    """Count the multiplications by weights of ``program`` on codes ``x`` uint8 (n,
+    inputs), without read noise.
 
     Without the ``network`` it was made of, groups that the mapper has packed count as one.
     """
@@ -69,26 +72,29 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """The result of ``ndrite.evaluate`` on ``samples`` samples. Their labels are those of the file or data
-    set that ``judged_by`` names.
+    """The result of ``ndrite.evaluate`` on ``samples`` samples. Their labels are those
+    of the file or data set that ``judged_by`` names.
 
-    ``mismatches`` counts the samples with any output that differs from the golden model's. ``outputs`` is
-    int32 (samples, outputs).
+    ``mismatches`` counts the samples with any output that differs from the golden
+    model's. ``outputs`` is int32 (samples, outputs).
 
-    These are None on a board without a clock: ``cycles_per_inference``; ``array_busy``, the share of the
-    cycles in which the array took rows; ``mac_use``, the network's multiplications whose input is not 0,
-    divided by those that all lanes could do in these cycles; ``zeros``, the share of the network's
-    multiplications whose input is 0; ``bound_cycles``, the fewest cycles in which all lanes do the other
-    multiplications.
+    These are None on a board without a clock: ``cycles_per_inference``;
+    ``array_busy``, the share of the cycles in which the array took rows; ``mac_use``,
+    the network's multiplications whose input is not 0, divided by those that all lanes
+    could do in these cycles; ``zeros``, the share of the network's multiplications
+    whose input is 0; ``bound_cycles``, the fewest cycles in which all lanes do the
+    other multiplications.
 
-    ``score`` is that of the board; there are also those of the golden model and, if there is one, of the
-    float network. All are in ``measure``, one of ``spec.task.MEASURES``, which is their name in JSON. The
-    interval of a share of right answers is 95 % over samples (Wilson), for this one chip and read-noise seed;
-    for maps and several labels it is wider than necessary. For values, ``target_rms`` is the rms of the
-    targets about their means.
+    ``score`` is that of the board; there are also those of the golden model and, if
+    there is one, of the float network. All are in ``measure``, one of
+    ``spec.task.MEASURES``, which is their name in JSON. The interval of a share of
+    right answers is 95 % over samples (Wilson), for this one chip and read-noise seed;
+    for maps and several labels it is wider than necessary. For values, ``target_rms``
+    is the rms of the targets about their means.
 
-    ``segments`` programs took turns on the array (0: all ran on the host), and ``swapped_words`` memory words
-    were sent for them; ``on_host`` lists the steps that ran on the host, one line each.
+    ``segments`` programs took turns on the array (0: all ran on the host), and
+    ``swapped_words`` memory words were sent for them; ``on_host`` lists the steps that
+    ran on the host, one line each.
     """
 
     program: str = ""
@@ -118,31 +124,32 @@ class Evaluation(Result):
 
     @property
     def accuracy(self) -> float | None:
-        """Return the fraction of right answers on the board, 0..1, or None if another measure was used."""
+        """Return the fraction of right answers on the board, 0..1, or None if another
+        measure was used."""
         return self.score if self.measure == ACCURACY else None
 
     @property
     def accuracy_golden(self) -> float | None:
-        """Return the fraction of right answers on the golden model, 0..1, or None if another measure was
-        used."""
+        """Return the fraction of right answers on the golden model, 0..1, or None if
+        another measure was used."""
         return self.score_golden if self.measure == ACCURACY else None
 
     @property
     def accuracy_float(self) -> float | None:
-        """Return the fraction of right answers of the float network, 0..1, or None if another measure was
-        used or there is no float network."""
+        """Return the fraction of right answers of the float network, 0..1, or None if
+        another measure was used or there is no float network."""
         return self.score_float if self.measure == ACCURACY else None
 
     @property
     def rms_error(self) -> float | None:
-        """Return the rms error of the board's outputs in the model's unit, or None if another measure was
-        used."""
+        """Return the rms error of the board's outputs in the model's unit, or None if
+        another measure was used."""
         return self.score if self.measure == RMS_ERROR else None
 
     @property
     def failure(self) -> str | None:
-        """Say in how many samples the board differs from the golden model, and which sample is the first;
-        None if it never does."""
+        """Say in how many samples the board differs from the golden model, and which
+        sample is the first; None if it never does."""
         if not self.mismatches:
             return None
         return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"
@@ -188,15 +195,16 @@ def evaluate(
     progress: Progress | None = None,
     **said: Any,
 ) -> Evaluation:
-    """Run labelled samples on a board that has been programmed with ``program``, and on the golden model;
-    compare the outputs.
+    """Run labelled samples on a board that has been programmed with ``program``, and on
+    the golden model; compare the outputs.
 
     Raises HostError as ``BoardApi.infer``.
 
-    ``x``, ``labels``: uint8 (n, inputs) codes, and labels in the form of ``task.answers``, or without a
-    ``task`` as a user has them (``ndrite.labels``);
-    ``network``: the float network, which is judged too, and whose products are counted; ``seed``, ``noise``:
-    as for ``BoardApi.infer``; ``said``: further fields of the result.
+    ``x``, ``labels``: uint8 (n, inputs) codes, and labels in the form of
+    ``task.answers``, or without a ``task`` as a user has them (``ndrite.labels``);
+    ``network``: the float network, which is judged too, and whose products are
+    counted; ``seed``, ``noise``: as for ``BoardApi.infer``; ``said``: further
+    fields of the result.
     """
     device.clear_counters()
     y = device.infer(x, seed=seed, noise=noise, progress=progress)
@@ -244,11 +252,13 @@ def evaluate(
 
 
 def ran(board: BoardApi) -> dict[str, Any]:
-    """Describe how a board ran its program: as a whole or in segments, and which steps ran on the host.
+    """Describe how a board ran its program: as a whole or in segments, and which
+    steps ran on the host.
 
-    ``segments``: the number of programs that took turns on the array (1: it held the whole program; 0: all
-    ran on the host). ``swapped_words``: the number of memory words that were sent for segments, over all
-    batches. ``on_host``: the steps that ran on the host, one line each.
+    ``segments``: the number of programs that took turns on the array (1: it held the
+    whole program; 0: all ran on the host). ``swapped_words``: the number of memory
+    words that were sent for segments, over all batches. ``on_host``: the steps that ran
+    on the host, one line each.
     """
     return {
         "segments": getattr(board, "segments", 1),

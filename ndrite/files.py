@@ -32,10 +32,11 @@ Takes = Network | Program
 
 
 def array_of(source: object) -> npt.NDArray[Any]:
-    """Return the array itself, the values of a tensor, or the contents of an ``.npy`` file (``-``: standard
-    input).
+    """Return the array itself, the values of a tensor, or the contents of an ``.npy``
+    file (``-``: standard input).
 
-    Nothing in a file is executed. Raises InputError when there is no such file or it is no plain NumPy array.
+    Nothing in a file is executed. Raises InputError when there is no such file or it is
+    no plain NumPy array.
     """
     if not isinstance(source, str | os.PathLike):
         if np.ma.is_masked(source):
@@ -49,8 +50,8 @@ def array_of(source: object) -> npt.NDArray[Any]:
     if (len(data) if standard else path.stat().st_size) > BYTES_MAX:
         raise InputError(f"{name}: larger than {BYTES_MAX} bytes")
     try:
-        # The file is memory-mapped first: a header that claims more data than the file has is then rejected
-        # before memory is allocated.
+        # The file is memory-mapped first: a header that claims more data than the file
+        # has is then rejected before memory is allocated.
         file: io.BytesIO | Path = io.BytesIO(data) if standard else path
         array = np.load(file, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:
@@ -62,12 +63,14 @@ def array_of(source: object) -> npt.NDArray[Any]:
 
 
 def name_of(source: object, what: str) -> str:
-    """Return the name of ``source`` for errors: the file's path, or ``what`` if it is not a file."""
+    """Return the name of ``source`` for errors: the file's path, or ``what`` if
+    it is not a file."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
 def save_array(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) -> Path:
-    """Write an ``.npy`` file in whole or not at all (``-``: standard output); return its path."""
+    """Write an ``.npy`` file in whole or not at all (``-``: standard
+    output); return its path."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     if os.fspath(path) != STANDARD:
@@ -78,8 +81,8 @@ def save_array(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) -> 
 
 
 def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
-    """Return the format ``png``, ``svg`` or ``pdf`` from a file name's suffix. Raises InputError for any
-    other suffix."""
+    """Return the format ``png``, ``svg`` or ``pdf`` from a file name's suffix. Raises
+    InputError for any other suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in PICTURES:
         raise InputError(f"{what} is {os.fspath(path)}; accepted: a name that ends in {', '.join(PICTURES)}")
@@ -91,11 +94,12 @@ def encode(
 ) -> npt.NDArray[np.uint8]:
     """Convert inputs (n, ...) to the input codes uint8 (n, inputs) of a network or program.
 
-    ``InputWarning`` says how many values lay outside the range of their input, and the first of them. With
-    an input range, ``x`` is in the model's own unit, whatever its dtype; ``codes`` says that it holds codes
-    all the same. Without a range, ``x`` must be codes, uint8. Raises InputError when shape or dtype do not
-    fit, axes are in another order, a value is not finite, or values lie so far outside the stored range (by
-    more than its whole width) that they must be in another unit.
+    ``InputWarning`` says how many values lay outside the range of their input, and the
+    first of them. With an input range, ``x`` is in the model's own unit, whatever its
+    dtype; ``codes`` says that it holds codes all the same. Without a range, ``x`` must
+    be codes, uint8. Raises InputError when shape or dtype do not fit, axes are in
+    another order, a value is not finite, or values lie so far outside the stored range
+    (by more than its whole width) that they must be in another unit.
     """
     stored, inputs = of.meaning.inputs, of.inputs
     if not isinstance(x, np.ndarray) or x.ndim < 2 or x[:1].size not in (0, inputs):

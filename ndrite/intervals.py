@@ -1,5 +1,5 @@
-"""95 % intervals. The docstring of each function says over which individuals the interval is: samples, dies,
-networks or seeds."""
+"""95 % intervals. The docstring of each function says over which individuals the
+interval is: samples, dies, networks or seeds."""
 
 import math
 from collections.abc import Callable
@@ -15,15 +15,15 @@ NORMAL_95 = 1.959963984540054
 DRAWS = 2000
 """Number of bootstrap samples."""
 STUDENT_FEW = 2.2281388519649385
-"""Student's factor for 10 degrees of freedom. Above it, the interval is symmetric, since too few values say
-nothing about skewness."""
+"""Student's factor for 10 degrees of freedom. Above it, the interval is symmetric,
+since too few values say nothing about skewness."""
 TOGETHER = 200
 """Number of bootstrap samples that are computed at once."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
-    """Return the mean of ``values`` (n,) and half its 95 % interval by Student's t; the half interval is None
-    if there is a single value."""
+    """Return the mean of ``values`` (n,) and half its 95 % interval by Student's t; the
+    half interval is None if there is a single value."""
     mean = float(values.mean())
     if len(values) < 2:
         return mean, None
@@ -35,8 +35,9 @@ def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]
 def spread(
     measure: str, each: npt.NDArray[np.float64], of: str = "chip"
 ) -> dict[str, float | list[float] | None]:
-    """Summarise a measure over several chips (or over other individuals, which ``of`` names) as plain values
-    by name. The 95 % interval of the mean is computed by Student's t over the chips."""
+    """Summarise a measure over several chips (or over other individuals, which ``of``
+    names) as plain values by name. The 95 % interval of the mean is computed by
+    Student's t over the chips."""
     mean, half = mean_interval(each)
     return {
         f"{measure}_mean": mean,
@@ -50,8 +51,8 @@ def spread(
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of the proportion ``successes / n`` by Wilson's score (1927, doi
-    10.1080/01621459.1927.10502953)."""
+    """Return the 95 % interval of the proportion ``successes / n`` by Wilson's score
+    (1927, doi 10.1080/01621459.1927.10502953)."""
     z2 = NORMAL_95**2
     centre = (successes + z2 / 2) / (n + z2)
     half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
@@ -59,18 +60,18 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def proportion(accuracy: float, n: int) -> list[float] | None:
-    """Return the 95 % interval, over samples, of an ``accuracy`` (0..1) that was measured on ``n`` samples;
-    None if ``n`` is 0."""
+    """Return the 95 % interval, over samples, of an ``accuracy`` (0..1) that was
+    measured on ``n`` samples; None if ``n`` is 0."""
     return list(wilson(round(accuracy * n), n)) if n else None
 
 
 def paired(lost: int, won: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of ``(lost - won) / n``, the difference of the accuracies of two networks on
-    the same ``n`` samples.
+    """Return the 95 % interval of ``(lost - won) / n``, the difference of the
+    accuracies of two networks on the same ``n`` samples.
 
-    ``lost`` samples only the first has right, ``won`` only the second. Half a sample is added to each of the
-    four cases, so that no difference at all has an interval too (Agresti and Min, Statistics in Medicine 24,
-    729, 2005).
+    ``lost`` samples only the first has right, ``won`` only the second. Half a sample is
+    added to each of the four cases, so that no difference at all has an interval too
+    (Agresti and Min, Statistics in Medicine 24, 729, 2005).
     """
     total, b, c = n + 2.0, lost + 0.5, won + 0.5
     middle = (b - c) / total
@@ -79,14 +80,15 @@ def paired(lost: int, won: int, n: int) -> tuple[float, float]:
 
 
 def is_noise(lost: int, won: int, n: int) -> bool:
-    """Return whether the interval of ``paired`` contains 0, so that the difference may be chance."""
+    """Return whether the interval of ``paired`` contains 0, so that the
+    difference may be chance."""
     low, high = paired(lost, won, n)
     return low <= 0 <= high
 
 
 def loss(lost: int, won: int, n: int) -> str:
-    """Format a loss of accuracy in percentage points with its interval by ``paired``, and say whether it may
-    be chance.
+    """Format a loss of accuracy in percentage points with its interval by ``paired``,
+    and say whether it may be chance.
 
     A gain is called one: no loss is negative.
     """
@@ -107,32 +109,35 @@ def percent(accuracy: float, n: int) -> str:
 
 
 def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of ``values`` (networks, dies, n), over networks, dies and
-    samples. Without ``same_dies`` each network has its own dies; with ``same_dies`` all networks share their
-    dies."""
+    """Return the 95 % interval of the mean of ``values`` (networks, dies, n), over
+    networks, dies and samples. Without ``same_dies`` each network has its own dies;
+    with ``same_dies`` all networks share their dies."""
     return crossed_of(lambda mean: mean, values, same_dies=same_dies)
 
 
 def crossed_of(
     statistic: Callable[..., float], *values: Floats, beside: Floats | None = None, same_dies: bool = False
 ) -> tuple[float, float]:
-    """Return the 95 % interval of ``statistic(mean, mean, ...)``. Each argument of ``statistic`` is the mean
-    of one of several quantities, measured on the same networks, dies and samples.
+    """Return the 95 % interval of ``statistic(mean, mean, ...)``. Each argument of
+    ``statistic`` is the mean of one of several quantities, measured on the same
+    networks, dies and samples.
 
-    A bootstrap (seed 0) draws networks, dies and, for all of them, samples again. A bootstrap of few is too
-    narrow: it misses a part 1/k of the variance of k, and Student's law. So its ends are moved away from the
-    statistic, as far as the variance over each factor with few (jackknife; Efron 1981, Biometrika 68, 589)
-    and its degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2, 110) demand. The variance that
-    other factors add counts as exactly known. Below 10 degrees of freedom the interval is Student's,
-    symmetric: the skewness of so few is chance.
+    A bootstrap (seed 0) draws networks, dies and, for all of them, samples again. A
+    bootstrap of few is too narrow: it misses a part 1/k of the variance of k, and
+    Student's law. So its ends are moved away from the statistic, as far as the variance
+    over each factor with few (jackknife; Efron 1981, Biometrika 68, 589) and its
+    degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2, 110) demand. The
+    variance that other factors add counts as exactly known. Below 10 degrees of freedom
+    the interval is Student's, symmetric: the skewness of so few is chance.
 
     Parameters
     ----------
     values:
         (networks, dies, n) each, of one shape.
     beside:
-        (others, n): something else on the same samples, such as networks that stay in software, drawn on its
-        own but with the same samples; its mean is the statistic's last argument.
+        (others, n): something else on the same samples, such as networks that stay in
+        software, drawn on its own but with the same samples; its mean is the
+        statistic's last argument.
     """
     networks, dies, n = values[0].shape
     rows, counts, other_draws = _draws(networks, dies, n, 0 if beside is None else len(beside), same_dies)
@@ -161,9 +166,10 @@ def crossed_of(
 def _left_out(
     statistic: Callable[..., float], values: tuple[Floats, ...], beside: Floats | None, same_dies: bool
 ) -> list[Floats]:
-    """Compute the statistic with each network left out in turn, then with each die left out (if all networks
-    share dies, or there is one network), then with each row of ``beside`` left out. Return an array of
-    results for each of these factors that has at least two values."""
+    """Compute the statistic with each network left out in turn, then with each die left
+    out (if all networks share dies, or there is one network), then with each row of
+    ``beside`` left out. Return an array of results for each of these factors that has
+    at least two values."""
     networks, dies, n = values[0].shape
     others = [] if beside is None else [float(beside.mean())]
     axes = [0] if networks > 1 else []
@@ -182,9 +188,9 @@ def _left_out(
 
 
 def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None]:
-    """Return the standard deviation of a statistic whose variance over bootstrap samples is ``drawn``, and
-    Student's factor for its degrees of freedom (None if no factor has few values). ``factors`` is the result
-    of ``_left_out``."""
+    """Return the standard deviation of a statistic whose variance over bootstrap
+    samples is ``drawn``, and Student's factor for its degrees of freedom (None if no
+    factor has few values). ``factors`` is the result of ``_left_out``."""
     from scipy.stats import t
 
     counts = np.array([len(left) for left in factors], np.float64)
@@ -201,9 +207,10 @@ def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None
 def _draws(
     networks: int, dies: int, n: int, others: int, same_dies: bool
 ) -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
-    """Generate ``DRAWS`` bootstrap samples, shared by all quantities of a statistic. Return the weight of
-    each row of values (DRAWS, networks * dies), how often each sample is in it (DRAWS, n), and the weight of
-    each row of ``beside`` (DRAWS, others)."""
+    """Generate ``DRAWS`` bootstrap samples, shared by all quantities of a
+    statistic. Return the weight of each row of values (DRAWS, networks * dies),
+    how often each sample is in it (DRAWS, n), and the weight of each row of
+    ``beside`` (DRAWS, others)."""
     rng = np.random.default_rng(0)
     rows, other_counts = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
     counts = np.empty((DRAWS, n), np.uint8)  # uint8: no sample is drawn 256 times

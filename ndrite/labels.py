@@ -1,4 +1,5 @@
-"""Labels in the forms that users have: names, numbers, one-hot rows and values, read for a task."""
+"""Labels in the forms that users have: names, numbers, one-hot rows and
+values, read for a task."""
 
 import dataclasses
 import warnings
@@ -36,8 +37,8 @@ SHOWN = 8
 
 
 class Read(NamedTuple):
-    """Labels, converted to the form of ``Task.answers``, and the task by which outputs are judged against
-    them."""
+    """Labels, converted to the form of ``Task.answers``, and the task by which outputs
+    are judged against them."""
 
     truth: Truth
     task: Task
@@ -46,11 +47,13 @@ class Read(NamedTuple):
 def read_labels(
     labels: npt.NDArray[np.generic], meaning: Meaning, shape: Shape, what: str, measure: str = ""
 ) -> Read:
-    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) that have the meaning ``meaning``.
+    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) that have the
+    meaning ``meaning``.
 
-    Where the meaning has no task, the labels decide, and ``measure`` does; ``InputWarning`` says how a single
-    output was read. ``what``: the labels' name in errors. Raises InputError, naming every reading that was
-    tried, when the labels fit none.
+    Where the meaning has no task, the labels decide, and ``measure`` does;
+    ``InputWarning`` says how a single output was read. ``what``: the labels'
+    name in errors. Raises InputError, naming every reading that was tried, when
+    the labels fit none.
     """
     if labels.ndim == 0 or labels.dtype.kind in "cmMV":
         raise InputError(f"{what}: {labels.dtype} {labels.shape}; accepted: a label or a row per sample")
@@ -62,8 +65,8 @@ def read_labels(
 
 
 def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
-    """Return the task that ``meaning`` states, judged by ``measure``, or None if it states no task. Raises
-    InputError if the task has no such measure."""
+    """Return the task that ``meaning`` states, judged by ``measure``, or None if it
+    states no task. Raises InputError if the task has no such measure."""
     try:
         return meaning.task_of(shape, measure)
     except MeaningError as error:
@@ -71,7 +74,8 @@ def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
 
 
 def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: str | None) -> Meaning:
-    """Return the meaning of a model's outputs after the user's ``classes`` or ``task`` has been applied.
+    """Return the meaning of a model's outputs after the user's ``classes`` or ``task``
+    has been applied.
 
     Raises InputError where the user contradicts the model, naming both readings.
     """
@@ -119,7 +123,8 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
 
 
 def decided(network: Network, labels: npt.NDArray[np.generic], what: str, measure: str | None) -> Network:
-    """Return the network unchanged if it has a task, and otherwise with the task that the labels imply."""
+    """Return the network unchanged if it has a task, and otherwise with the task that
+    the labels imply."""
     meaning, shape = network.meaning, network.map_shapes[-1]
     if meaning.task or meaning.classes:
         return network
@@ -130,8 +135,9 @@ def decided(network: Network, labels: npt.NDArray[np.generic], what: str, measur
 def numbered(
     labels: npt.NDArray[np.generic], samples: int, what: str
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Convert the labels of training samples, whole numbers or text, to class numbers int64 (n,) and class
-    names. Raises InputError if there are not as many labels as samples, or if all have one class."""
+    """Convert the labels of training samples, whole numbers or text, to class numbers
+    int64 (n,) and class names. Raises InputError if there are not as many labels as
+    samples, or if all have one class."""
     flat = labels.reshape(len(labels) if labels.ndim and labels.size else 1, -1)
     if flat.shape != (samples, 1) or not (_whole(flat) or labels.dtype.kind in "USO"):
         raise InputError(
@@ -194,7 +200,8 @@ def _decided(
 
 
 def _classes(labels: npt.NDArray[np.generic], task: Task, what: str) -> Truth:
-    """Convert labels to class numbers int64: (n,), or (n, H * W) if the output is a map of classes."""
+    """Convert labels to class numbers int64: (n,), or (n, H * W) if the output is
+    a map of classes."""
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] == places:
@@ -220,8 +227,8 @@ def _classes(labels: npt.NDArray[np.generic], task: Task, what: str) -> Truth:
 def _by_name(
     flat: npt.NDArray[np.generic], names: tuple[str, ...], task: Task
 ) -> npt.NDArray[np.int64] | None:
-    """Return the class numbers of labels that are class names (or numbers, if the class names are words), or
-    None if the labels are neither."""
+    """Return the class numbers of labels that are class names (or numbers, if the class
+    names are words), or None if the labels are neither."""
     values, inverse = np.unique(_texts(flat), return_inverse=True)
     inverse = inverse.reshape(flat.shape)
     number_of = {name: i for i, name in enumerate(names)}
@@ -234,7 +241,8 @@ def _by_name(
 
 
 def _texts(flat: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Return every label as text: whole numbers without a decimal point, truth values as True and False."""
+    """Return every label as text: whole numbers without a decimal point, truth values
+    as True and False."""
     if flat.dtype.kind == "f" and _whole(flat):
         flat = flat.astype(np.int64)
     texts = [v.decode() if isinstance(v, bytes) else str(v) for v in flat.reshape(-1).tolist()]
@@ -242,8 +250,9 @@ def _texts(flat: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 
 
 def _spellings(texts: list[str], task: Task) -> list[list[str]]:
-    """Return the texts of the labels in every form in which they may match class names: unchanged; truth
-    values as 0 and 1; 0 and 1 as truth values; and, for two unnamed classes, -1 and 1 as 0 and 1."""
+    """Return the texts of the labels in every form in which they may match class names:
+    unchanged; truth values as 0 and 1; 0 and 1 as truth values; and, for two unnamed
+    classes, -1 and 1 as 0 and 1."""
     tables = [{}, {"False": "0", "True": "1"}, {"0": "False", "1": "True"}]
     if task.kind == TWO_CLASSES and not task.classes:
         tables.append({"-1": "0"})
@@ -285,8 +294,8 @@ def _within(values: npt.NDArray[np.generic], count: int) -> bool:
 
 
 def _by_number(task: Task) -> bool:
-    """Return whether labels may be numbers of outputs. They may not if the class names are themselves
-    numbers, or if only names are accepted."""
+    """Return whether labels may be numbers of outputs. They may not if the class names
+    are themselves numbers, or if only names are accepted."""
     return not (task.named_labels or all(name.lstrip("-").isdecimal() for name in task.names))
 
 

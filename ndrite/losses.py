@@ -1,4 +1,5 @@
-"""Losses of a PyTorch module on tiles: results of ``explain`` and ``place``; imports no PyTorch."""
+"""Losses of a PyTorch module on tiles: results of ``explain`` and ``place``;
+imports no PyTorch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ ALL, DIE = "all causes", "die (golden model)"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModuleLoss(Result):
-    """The result of ``ndrite.explain`` for a PyTorch module: the module's metric with each cause of error
-    alone, and with each matrix product alone on the die.
+    """The result of ``ndrite.explain`` for a PyTorch module: the module's metric with
+    each cause of error alone, and with each matrix product alone on the die.
 
     Attributes
     ----------
@@ -31,7 +32,8 @@ class ModuleLoss(Result):
     reference:
         The metric of the module in floats.
     causes, products:
-        The metric on each die by cause (with ``ALL`` and ``DIE`` last), and with a single product on the die.
+        The metric on each die by cause (with ``ALL`` and ``DIE`` last), and with a
+        single product on the die.
     shares:
         Part of the multiplications on tiles, by product.
     seeds:
@@ -60,8 +62,8 @@ class ModuleLoss(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Return two tables of changes of the metric: one by cause of error, and one by matrix product with
-        the largest change first."""
+        """Return two tables of changes of the metric: one by cause of error, and one by
+        matrix product with the largest change first."""
         title = f"{self.name} on {self.chip}: float {self.reference:.5g}"
         if len(self.seeds) > 1:
             title += f"; {len(self.seeds)} dies, 95 % by Student's t over dies"
@@ -82,11 +84,13 @@ class ModuleLoss(Result):
         )
 
     def products_in_order(self) -> list[str]:
-        """Return the names of the matrix products, that with the largest mean change of the metric first."""
+        """Return the names of the matrix products, that with the largest mean change of
+        the metric first."""
         return sorted(self.products, key=lambda name: -abs(np.mean(self.products[name]) - self.reference))
 
     def words(self, values: tuple[float, ...]) -> tuple[str, str]:
-        """Format the mean of a metric over dies, and its change against floats with its interval."""
+        """Format the mean of a metric over dies, and its change against floats
+        with its interval."""
         mean, half = mean_interval(np.array(values))
         spread = "" if half is None else f" ± {half:.2g}"
         return f"{mean:.5g}", f"{mean - self.reference:+.3g}{spread}"
@@ -94,7 +98,8 @@ class ModuleLoss(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Placed(Result):
-    """The result of ``ndrite.place``: which matrix products of a module stay digital, computed in floats.
+    """The result of ``ndrite.place``: which matrix products of a module stay digital,
+    computed in floats.
 
     Attributes
     ----------
@@ -103,12 +108,13 @@ class Placed(Result):
     digital:
         Names of the products that stay digital.
     curve:
-        Rows (number of digital products, share of multiplications on tiles, metric), all on tiles first; the
-        last row is the placement.
+        Rows (number of digital products, share of multiplications on tiles, metric),
+        all on tiles first; the last row is the placement.
     reference, limit:
         The metric in floats, and the loss that was asked for.
     harm:
-        Loss with a product alone on the die, by product; those that ``minutes`` left no time for are missing.
+        Loss with a product alone on the die, by product; those that ``minutes`` left no
+        time for are missing.
     """
 
     module: Any
@@ -129,7 +135,8 @@ class Placed(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Return the table of the metric against the share of multiplications that are done on tiles."""
+        """Return the table of the metric against the share of multiplications that
+        are done on tiles."""
         rows = [(str(n), f"{100 * share:.1f} %", f"{value:.5g}") for n, share, value in self.curve]
         title = f"float {self.reference:.5g}; digital: {', '.join(self.digital) or 'none'}"
         yield Table(title, ("products in floats", "multiplications on tiles", "metric"), rows)

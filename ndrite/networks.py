@@ -37,8 +37,9 @@ def shipped_program() -> Program:
 def shipped_network(name: str = "fashion-mnist") -> Network:
     """Load a float network that ships with the package.
 
-    ``fashion-mnist``: 784-128-10 with NDR neurons, which the shipped program was compiled from; ``lenet5`` on
-    digits; ``lstm`` on JapaneseVowels; ``resnet`` on Fashion-MNIST.
+    ``fashion-mnist``: 784-128-10 with NDR neurons, which the shipped program was
+    compiled from; ``lenet5`` on digits; ``lstm`` on JapaneseVowels; ``resnet``
+    on Fashion-MNIST.
 
     Raises
     ------

@@ -1,8 +1,10 @@
-"""Neurons and bases of NDR devices as PyTorch modules, for your own networks (``ndrite[train]``).
+"""Neurons and bases of NDR devices as PyTorch modules, for your own networks
+(``ndrite[train]``).
 
-A module built with them trains like any other, and ``ndrite.compile`` maps it with the devices of the chip:
-each neuron keeps its own peak and height, which the chip's ECRAM sets. The devices travel through ONNX as
-functions of the domain ``ndrite``, which any runtime can run and the importer reads.
+A module built with them trains like any other, and ``ndrite.compile`` maps it with the
+devices of the chip: each neuron keeps its own peak and height, which the chip's ECRAM
+sets. The devices travel through ONNX as functions of the domain ``ndrite``, which any
+runtime can run and the importer reads.
 """
 
 from typing import Any
@@ -17,15 +19,17 @@ from ndrite.emulator.network.importing.composite import DOMAIN, NDR, NDR_CURVE
 HEIGHT = 0.9
 """Initial height of neurons, from which the ECRAM can move it up and down."""
 APART = 0.01
-"""Standard deviation of the logarithms of initial peaks, if each channel has a device of its own: equal
-devices would be trained as one."""
+"""Standard deviation of the logarithms of initial peaks, if each channel has a device
+of its own: equal devices would be trained as one."""
 
 
 class Ndr(torch.nn.Module):
-    """The activation ``height * f(x / peak)``: one device per channel, each with its own peak and height.
+    """The activation ``height * f(x / peak)``: one device per channel, each with its
+    own peak and height.
 
-    Takes (n, M) or (n, M, H, W). ``f`` rises to 1 at 1 and falls: ``u * exp(1 - u)`` for u > 0, or ``curve``
-    float (2, P): evenly spaced u, then f(u) in 0..1, linear between and held at the ends.
+    Takes (n, M) or (n, M, H, W). ``f`` rises to 1 at 1 and falls: ``u * exp(1 - u)``
+    for u > 0, or ``curve`` float (2, P): evenly spaced u, then f(u) in 0..1, linear
+    between and held at the ends.
 
     Parameters
     ----------
@@ -77,8 +81,8 @@ class Ndr(torch.nn.Module):
         return f"{self.features}" + ("" if self.axis is None else f", curve of {len(self.values)} points")
 
     def forward(self, x: Tensor, times: int = 1) -> Tensor:
-        """Return the activations of ``x``, between 0 and each device's height, in the shape of ``x``. Each
-        device serves ``times`` adjacent channels."""
+        """Return the activations of ``x``, between 0 and each device's height, in the
+        shape of ``x``. Each device serves ``times`` adjacent channels."""
         shape = (-1, *[1] * (x.dim() - 2))
         peak, height = (
             torch.exp(v).view(-1, 1).expand(-1, times).reshape(shape)
@@ -94,11 +98,12 @@ class Ndr(torch.nn.Module):
 
 
 class Bases(torch.nn.Module):
-    """Applies ``count`` curves to every channel and concatenates the results: maps (n, C, ..) to (n, count *
-    C, ..), all channels of the first curve first.
+    """Applies ``count`` curves to every channel and concatenates the results: maps (n,
+    C, ..) to (n, count * C, ..), all channels of the first curve first.
 
-    Basis k of channel c is an NDR device of ``gain_k * (x_c - low_c) / (high_c - low_c) + shift_k``. A Linear
-    layer after them sums them up: together they are a Kolmogorov-Arnold layer. Peaks begin evenly spread.
+    Basis k of channel c is an NDR device of ``gain_k * (x_c - low_c) / (high_c - low_c)
+    + shift_k``. A Linear layer after them sums them up: together they are a
+    Kolmogorov-Arnold layer. Peaks begin evenly spread.
 
     Parameters
     ----------
@@ -107,11 +112,11 @@ class Bases(torch.nn.Module):
     low, high:
         Range of the inputs, one number or one per channel.
     each:
-        Whether every channel's devices are tuned by themselves; else all of a basis are alike. The former
-        begin a little apart.
+        Whether every channel's devices are tuned by themselves; else all of a basis are
+        alike. The former begin a little apart.
     spread:
-        Peak voltages that the inputs span, times ``count``. Fits want less than training does (0.5), as
-        narrow curves leave ripples.
+        Peak voltages that the inputs span, times ``count``. Fits want less than
+        training does (0.5), as narrow curves leave ripples.
     curve:
         As ``Ndr``'s.
     """
@@ -155,8 +160,8 @@ class Bases(torch.nn.Module):
 
 
 def _check_channels(x: Tensor, channels: int) -> None:
-    """Raise an error if the number of channels of ``x`` does not fit the devices. While a graph is traced the
-    check is skipped, since the module has run before."""
+    """Raise an error if the number of channels of ``x`` does not fit the devices. While
+    a graph is traced the check is skipped, since the module has run before."""
     channel_count = x.shape[min(1, x.dim() - 1)]
     if not torch.onnx.is_in_onnx_export() and channel_count != channels:
         accepted = f"{channels}, for compile with input_shape where samples are flat"
@@ -164,8 +169,8 @@ def _check_channels(x: Tensor, channels: int) -> None:
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:
-    """Compute ``height * f(x / peak)``. ``curve`` has three parts: the values of f at equidistant points, the
-    first of these points, and their distance."""
+    """Compute ``height * f(x / peak)``. ``curve`` has three parts: the values of f at
+    equidistant points, the first of these points, and their distance."""
     u = x / peak
     if curve is None:
         u = torch.relu(u)
@@ -178,7 +183,8 @@ def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, 
 
 
 class _Exported(torch.autograd.Function):
-    """The function ``device`` as an autograd function, so that an exported graph has a single node for it."""
+    """The function ``device`` as an autograd function, so that an exported graph has a
+    single node for it."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, peak: Tensor, height: Tensor, *points: Tensor) -> Tensor:

@@ -30,8 +30,8 @@ class Table(NamedTuple):
 
 
 class Result:
-    """Base class of the results of verbs (ndrite's commands). A subclass provides its numbers as plain values
-    and as text."""
+    """Base class of the results of verbs (ndrite's commands). A subclass provides its
+    numbers as plain values and as text."""
 
     __repr__ = brief_repr
     values: dict[str, Any]
@@ -57,7 +57,8 @@ class Result:
 
     @property
     def failure(self) -> str | None:
-        """Explain why the result is bad although the verb did its work (exit code 1), or return None."""
+        """Explain why the result is bad although the verb did its work (exit code
+        1), or return None."""
         return self.failed
 
     def _repr_html_(self) -> str:
@@ -65,8 +66,9 @@ class Result:
 
 
 class Summary(Result):
-    """A result that consists of plain values by name, in ``summary``. ``heading``, the table's title, may
-    name fields of the subclass in braces; the table omits the values that ``left_out`` lists."""
+    """A result that consists of plain values by name, in ``summary``. ``heading``, the
+    table's title, may name fields of the subclass in braces; the table omits the values
+    that ``left_out`` lists."""
 
     summary: dict[str, Any]
     heading: str
@@ -94,16 +96,16 @@ class Found(Result):
 
 
 def share_done(share: tuple[int, int] | None) -> Found:
-    """Return the result of a command that has done its share of a job array while runs of other shares are
-    missing."""
+    """Return the result of a command that has done its share of a job array while runs
+    of other shares are missing."""
     text = "" if share is None else f"{share[0]}/{share[1]}"
     line = f"share {text} is done; without shard the same command joins all shares"
     return Found({"shard": text}, said=(line,))
 
 
 def plain(value: object) -> str:
-    """Format a value as text: a number with five digits, a range or interval by its two ends, a long list by
-    its first and last value."""
+    """Format a value as text: a number with five digits, a range or interval by its two
+    ends, a long list by its first and last value."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
@@ -114,8 +116,8 @@ def plain(value: object) -> str:
 
 
 def said(name: str, value: object) -> str:
-    """Format the value of a quantity according to its name: accuracy and yield in percent, a shape as
-    64-16-10, other lists number by number."""
+    """Format the value of a quantity according to its name: accuracy and yield in
+    percent, a shape as 64-16-10, other lists number by number."""
     if value is None:
         return "not known"
     if "accuracy" in name or "yield" in name:
@@ -136,8 +138,8 @@ def percents(value: Any) -> str:
 
 
 def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: object) -> Found:
-    """Run all ``checks`` and announce each; return a table of the checks and the number of failed checks.
-    ``said`` are further values for the table."""
+    """Run all ``checks`` and announce each; return a table of the checks and the number
+    of failed checks. ``said`` are further values for the table."""
     rows, done = [], []
     for check in checks:
         result = "ok" if check.passed else "FAIL"

@@ -1,4 +1,5 @@
-"""Samples for a task: the user's, those of a data set by name, or those stored in a compiled file."""
+"""Samples for a task: the user's, those of a data set by name, or those stored
+in a compiled file."""
 
 import warnings
 from dataclasses import dataclass
@@ -38,18 +39,19 @@ UNDECIDED = "; outputs are taken for values, as the file does not say what they 
 
 
 def both_or_neither(inputs: object, labels: object) -> bool:
-    """Return whether the user provides their own samples. Raises InputError if only one of inputs and labels
-    is given."""
+    """Return whether the user provides their own samples. Raises InputError if only one
+    of inputs and labels is given."""
     if (inputs is None) != (labels is None):
         raise InputError("inputs and labels belong together; accepted: both or neither")
     return inputs is not None
 
 
 def learning_samples(inputs: object, labels: object, data: str | None, folder: object) -> Labelled:
-    """Return samples to train on: the user's samples with their classes, of which none is held out, or else
-    those of a data set (Fashion-MNIST if no data set is named).
+    """Return samples to train on: the user's samples with their classes, of which none
+    is held out, or else those of a data set (Fashion-MNIST if no data set is named).
 
-    Raises InputError when own samples are not uint8 (n, inputs), n at least 2, of two classes or more.
+    Raises InputError when own samples are not uint8 (n, inputs), n at least 2, of
+    two classes or more.
     """
     if not both_or_neither(inputs, labels):
         return data_set(data or "fashion-mnist", None if folder is None else str(folder))
@@ -65,8 +67,8 @@ def learning_samples(inputs: object, labels: object, data: str | None, folder: o
 
 
 def warn_of_order(labels: Classes, what: str) -> None:
-    """Warn if the user's samples are sorted by class: the last samples are held out, and would then be of few
-    classes only."""
+    """Warn if the user's samples are sorted by class: the last samples are held out,
+    and would then be of few classes only."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
         warning = (
             f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
@@ -75,8 +77,9 @@ def warn_of_order(labels: Classes, what: str) -> None:
 
 
 def data_set(name: str, folder: str | None = None) -> Labelled:
-    """Load a data set by name (``DATA``). ``folder`` is where Fashion-MNIST's training files are if Debian's
-    package is missing, or where all of MNIST is; without a folder a small part of MNIST is used.
+    """Load a data set by name (``DATA``). ``folder`` is where Fashion-MNIST's training
+    files are if Debian's package is missing, or where all of MNIST is; without a folder
+    a small part of MNIST is used.
 
     Raises
     ------
@@ -105,8 +108,8 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
 
 
 def judging_set(name: str) -> tuple[Codes, Classes]:
-    """Return test samples of a data set by name; those of Fashion-MNIST ship with the package. Raises the
-    errors of ``data_set``."""
+    """Return test samples of a data set by name; those of Fashion-MNIST ship with the
+    package. Raises the errors of ``data_set``."""
     if name == "fashion-mnist":
         return datasets.fashion_mnist_test()
     labelled = data_set(name)
@@ -114,11 +117,11 @@ def judging_set(name: str) -> tuple[Codes, Classes]:
 
 
 def apart(name: str) -> tuple[Codes, Codes, Classes]:
-    """Return two disjoint sets of samples of a data set: some to set converter ranges, and all test samples
-    that are not among them.
+    """Return two disjoint sets of samples of a data set: some to set converter ranges,
+    and all test samples that are not among them.
 
-    The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
-    test images. Errors as ``data_set``.
+    The former are training samples, except for Fashion-MNIST, whose training images do
+    not ship: its first test images. Errors as ``data_set``.
     """
     if name == "fashion-mnist":
         x, labels = judging_set(name)
@@ -128,10 +131,12 @@ def apart(name: str) -> tuple[Codes, Codes, Classes]:
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
-    """Return the name of the data set that the user has ``given``, or else of the one that the network names.
+    """Return the name of the data set that the user has ``given``, or else of the one
+    that the network names.
 
-    Raises InputError when neither is there (``wanted``: the options to give instead), its samples have
-    another size, or ``given`` ones are in another unit than the network's inputs.
+    Raises InputError when neither is there (``wanted``: the options to give instead),
+    its samples have another size, or ``given`` ones are in another unit than the
+    network's inputs.
     """
     stored = meaning.inputs
     if given is not None and stored is not None and stored.low.size > 1:
@@ -153,11 +158,11 @@ def _check(name: str) -> None:
 
 
 class Judged(NamedTuple):
-    """Samples to judge a program by: codes uint8 (n, inputs), their labels, the origin of the labels, and the
-    task by which outputs are judged.
+    """Samples to judge a program by: codes uint8 (n, inputs), their labels, the origin
+    of the labels, and the task by which outputs are judged.
 
-    ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool (n, outputs), or values
-    float64 (n, outputs) in the model's unit.
+    ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool
+    (n, outputs), or values float64 (n, outputs) in the model's unit.
     """
 
     x: Codes
@@ -166,23 +171,25 @@ class Judged(NamedTuple):
     task: Task
 
     def first(self, count: int | None, most: int | None = None) -> Self:
-        """Return the first ``count`` samples; if ``count`` is None, the first ``most`` samples, or all if
-        ``most`` is None too. Raises InputError if there are fewer than ``count``."""
+        """Return the first ``count`` samples; if ``count`` is None, the first
+        ``most`` samples, or all if ``most`` is None too. Raises InputError if there
+        are fewer than ``count``."""
         x = first(self.x, count, most)
         return self._replace(x=x, labels=self.labels[: len(x)])
 
 
 def first(x: Codes, count: int | None, most: int | None = None, what: str = "count") -> Codes:
-    """Return the first ``count`` rows of ``x`` (n, inputs); if ``count`` is None, the first ``most`` rows, or
-    all if ``most`` is None too. Raises InputError if there are fewer than ``count``."""
+    """Return the first ``count`` rows of ``x`` (n, inputs); if ``count`` is None, the
+    first ``most`` rows, or all if ``most`` is None too. Raises InputError if there are
+    fewer than ``count``."""
     if count is not None and count > len(x):
         raise InputError(f"{what} is {count}; accepted: 1..{len(x)}, as many as there are samples")
     return x[: most if count is None else count]
 
 
 def codes_of(source: object, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
-    """Convert inputs to codes uint8 (n, inputs) for the network or program ``of``. ``InputWarning`` says how
-    many values were clipped.
+    """Convert inputs to codes uint8 (n, inputs) for the network or program ``of``.
+    ``InputWarning`` says how many values were clipped.
 
     Raises InputError when there is no such file, or the values do not fit.
     """
@@ -191,11 +198,13 @@ def codes_of(source: object, of: Takes, *, codes: bool = False, what: str = "inp
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """The samples on which a caller wants a program to be judged: own ``inputs`` and ``labels`` (arrays,
-    tensors or the paths of ``.npy`` files), or the data set called ``data``, or neither.
+    """The samples on which a caller wants a program to be judged: own ``inputs`` and
+    ``labels`` (arrays, tensors or the paths of ``.npy`` files), or the data set called
+    ``data``, or neither.
 
-    ``codes``: the inputs are codes, uint8, even if the program stores an input range. ``seen``: samples of a
-    data set that calibrate by default may be used here too. ``measure``: a measure of the task.
+    ``codes``: the inputs are codes, uint8, even if the program stores an input range.
+    ``seen``: samples of a data set that calibrate by default may be used here too.
+    ``measure``: a measure of the task.
     """
 
     inputs: object = None
@@ -207,11 +216,11 @@ class EvaluationSet:
 
 
 def judged_samples(of: Takes, whole: Compiled | None, wanted: EvaluationSet) -> Judged:
-    """Return samples with labels: the user's, or a data set's test samples, or the samples in the compiled
-    file with the float network's answers as labels.
+    """Return samples with labels: the user's, or a data set's test samples, or the
+    samples in the compiled file with the float network's answers as labels.
 
-    Raises InputError if files do not fit; if no samples are given and none are stored; or if the outputs are
-    values and ``of`` does not state their unit.
+    Raises InputError if files do not fit; if no samples are given and none are stored;
+    or if the outputs are values and ``of`` does not state their unit.
     """
     inputs, labels, data = wanted.inputs, wanted.labels, wanted.data
     shape, measure = of.map_shapes[-1], wanted.measure or ""
@@ -239,22 +248,23 @@ def judged_samples(of: Takes, whole: Compiled | None, wanted: EvaluationSet) -> 
 
 
 def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
-    """Return the task that a measure implies; a network without a measure has a task of values."""
+    """Return the task that a measure implies; a network without a measure has
+    a task of values."""
     kinds = {ACCURACY: CLASSES if shape[0] > 1 else TWO_CLASSES, LABEL_ACCURACY: LABELS}
     return Task(kind=kinds.get(measure, VALUES), shape=shape, threshold=threshold, measure=measure)
 
 
 def holds(of: Takes, data: str | None) -> bool:
-    """Return whether the calibration samples in the compiled file are to be used as test samples, because no
-    data set is known."""
+    """Return whether the calibration samples in the compiled file are to be used as
+    test samples, because no data set is known."""
     return data is None and of.meaning.data_set not in DATA
 
 
 def seen_samples(
     of: Takes, whole: Compiled | None, inputs: object, *, data: str | None, codes: bool
 ) -> Codes:
-    """Return codes uint8 (n, inputs): the user's, or a data set's test samples, or the calibration samples in
-    the compiled file."""
+    """Return codes uint8 (n, inputs): the user's, or a data set's test samples, or the
+    calibration samples in the compiled file."""
     if inputs is not None:
         if data is not None:
             raise InputError("data and inputs exclude each other; accepted: one of them")
@@ -268,8 +278,8 @@ def seen_samples(
 
 
 def output_step(of: Takes, what: str) -> float:
-    """Return the value of one step of a program's outputs, in the model's unit. Raises InputError if the
-    program does not store that value."""
+    """Return the value of one step of a program's outputs, in the model's unit. Raises
+    InputError if the program does not store that value."""
     step = of.meaning.output_step
     if step is None:
         raise InputError(
@@ -281,8 +291,8 @@ def output_step(of: Takes, what: str) -> float:
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: object, *, data: str | None, codes: bool
 ) -> Codes:
-    """Return codes by which to set converter ranges: the user's, or the calibration samples in the compiled
-    file, or those of a data set."""
+    """Return codes by which to set converter ranges: the user's, or the calibration
+    samples in the compiled file, or those of a data set."""
     if samples is not None:
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:

@@ -1,4 +1,5 @@
-"""Building blocks of the signatures of verbs: names for types, ranges that hold everywhere, and progress."""
+"""Building blocks of the signatures of verbs: names for types, ranges that hold
+everywhere, and progress."""
 
 import functools
 import inspect
@@ -19,14 +20,16 @@ from ndrite.files import STANDARD, picture_format
 from ndrite.host import InputError
 
 Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
-"""A function that is called with the name of each stage of a verb. It returns a context; while the stage
-lasts, the context's value is called with ``(done, total)``, or with a text, to report progress."""
+"""A function that is called with the name of each stage of a verb. It returns a
+context; while the stage lasts, the context's value is called with ``(done, total)``, or
+with a text, to report progress."""
 Announce = Callable[[str], None]
 """A function that is called with a line of text for a person."""
 
 
 def unheard(line: str) -> None:
-    """Discard an announced line: the ``announce`` function of a caller that wants no announcements."""
+    """Discard an announced line: the ``announce`` function of a caller that wants
+    no announcements."""
 
 
 @contextmanager
@@ -53,10 +56,11 @@ R = TypeVar("R")
 class Option:
     """Properties of a verb's parameter that its name and type do not express.
 
-    ``metavar`` is the name of the value in the help; ``short`` is another name of the option on the command
-    line. ``least`` and ``most`` are limits, in Python too. ``of`` converts the text of the command line;
-    ``many``: the option may be repeated there. ``written``: the parameter is a file that the verb writes.
-    ``joined``: it names presets or files to read, joined with +. ``text`` is the help if the docstring has
+    ``metavar`` is the name of the value in the help; ``short`` is another name of the
+    option on the command line. ``least`` and ``most`` are limits, in Python too. ``of``
+    converts the text of the command line; ``many``: the option may be repeated there.
+    ``written``: the parameter is a file that the verb writes. ``joined``: it names
+    presets or files to read, joined with +. ``text`` is the help if the docstring has
     none for the parameter.
     """
 
@@ -72,8 +76,8 @@ class Option:
 
 
 def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int, ...]:
-    """Parse text such as ``1,28,28`` into whole numbers, each 1..``most``; ``refused`` is the error for other
-    text."""
+    """Parse text such as ``1,28,28`` into whole numbers, each 1..``most``; ``refused``
+    is the error for other text."""
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -84,7 +88,8 @@ def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int,
 
 
 def widths(hidden: str) -> tuple[int, ...]:
-    """Parse the widths of hidden full layers: ``64,32`` into its numbers, ``0`` into no layers."""
+    """Parse the widths of hidden full layers: ``64,32`` into its numbers,
+    ``0`` into no layers."""
     accepted = f"widths such as 128 or 64,32, each 1..{VECTOR_MAX}; 0 for none"
     none = hidden.strip() == "0"
     return () if none else integers(hidden, VECTOR_MAX, f"hidden is {hidden!r}; accepted: {accepted}")
@@ -179,7 +184,8 @@ Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 
 def parted(hint: Any) -> tuple[Any, Option]:
-    """Split a parameter's type hint into its type without None and the ``Option`` that annotates it."""
+    """Split a parameter's type hint into its type without None and the ``Option``
+    that annotates it."""
     option = Option()
     while True:
         if get_origin(hint) is Annotated:
@@ -196,10 +202,12 @@ TYPE_NAMES: dict[object, str] = {bool: "True or False", int: "a whole number", f
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """Wrap the function of a verb so that it rejects unsuitable arguments before it begins its work.
+    """Wrap the function of a verb so that it rejects unsuitable arguments before
+    it begins its work.
 
-    Raises InputError: naming a value outside its range or choices, the folder of an output that does not
-    exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.
+    Raises InputError: naming a value outside its range or choices, the folder of an
+    output that does not exist, or an output that is another parameter's file. Raises
+    OSError when an output cannot be written.
     """
     signature = inspect.signature(function)
 
@@ -230,8 +238,8 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _plain(known: inspect.Signature) -> inspect.Signature:
-    """Return the signature that Python's ``help`` shows: names, types and defaults, without command-line
-    options.
+    """Return the signature that Python's ``help`` shows: names, types and defaults,
+    without command-line options.
 
     Commands read ranges and texts from the annotations, which stay.
     """
@@ -244,8 +252,8 @@ def _plain(known: inspect.Signature) -> inspect.Signature:
 
 
 def _check_apart(files: list[tuple[str, PathName, bool]]) -> None:
-    """Raise InputError if an output file is also an input file or another output file. ``files`` are
-    (parameter name, path, whether it is written)."""
+    """Raise InputError if an output file is also an input file or another output file.
+    ``files`` are (parameter name, path, whether it is written)."""
     for i, (name, path, written) in enumerate(files):
         for other_name, its, its_written in files[:i]:
             if (written or its_written) and _same(path, its):
@@ -257,8 +265,8 @@ def _same(one: PathName, other: PathName) -> bool:
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
-        # One of the two files does not exist yet; "-" stands for standard input or output, which are never
-        # the same.
+        # One of the two files does not exist yet; "-" stands for standard input or
+        # output, which are never the same.
         return os.fspath(one) != "-" and bool(os.path.realpath(one) == os.path.realpath(other))
 
 

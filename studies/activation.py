@@ -1,7 +1,8 @@
-"""ReLU, fixed NDR and trained NDR at equal size and budget, weights trained, with and without normalisation.
+"""ReLU, fixed NDR and trained NDR at equal size and budget, weights trained, with and
+without normalisation.
 
-The epoch is chosen on held-out training images. ``ndr-fixed`` trains weights and the bias before the neuron,
-not the curve.
+The epoch is chosen on held-out training images. ``ndr-fixed`` trains weights and the
+bias before the neuron, not the curve.
 """
 
 from studies import runs, table
@@ -34,8 +35,8 @@ def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> Row:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return a table of accuracies, and a table of the accuracy gained by training the curve, over pairs of
-    runs with equal seeds."""
+    """Return a table of accuracies, and a table of the accuracy gained by training the
+    curve, over pairs of runs with equal seeds."""
     groups = {
         (data, "yes" if normalise else "no", kind): mine
         for data, normalise in runs.by(

@@ -1,7 +1,9 @@
-"""Weights frozen in programmed, imperfect RRAM; the inputs or the cells change; something small is adapted.
+"""Weights frozen in programmed, imperfect RRAM; the inputs or the cells change;
+something small is adapted.
 
-The neurons' ECRAMs are adapted by pulses; controls of equal cost adapt the neurons' digital gains and biases,
-or the output weights. All see the same samples, each at the best of three rates by held-out ones.
+The neurons' ECRAMs are adapted by pulses; controls of equal cost adapt the neurons'
+digital gains and biases, or the output weights. All see the same samples, each at the
+best of three rates by held-out ones.
 """
 
 import dataclasses
@@ -29,14 +31,14 @@ PULSES, AS_IT_IS = "ECRAMs of the neurons", "die as it is"
 WAYS = (PULSES, *controls.KINDS)
 PLAN = Plan(steps=20, batch=2000)
 LEARN, HELD = 20_000, 2_000
-"""Number of training samples that a die is adapted on (the last ones), and number of samples before them that
-choose the rates."""
+"""Number of training samples that a die is adapted on (the last ones), and number of
+samples before them that choose the rates."""
 LATER_S, MORE_ERROR = 172_800.0, 3.0
 
 
 def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[np.uint8]:
-    """Return ``images`` uint8 (n, 784) as they look after the change that ``task`` is about: darker, moved,
-    turned or noisy."""
+    """Return ``images`` uint8 (n, 784) as they look after the change that ``task`` is
+    about: darker, moved, turned or noisy."""
     square = images.reshape(-1, 28, 28)
     if task == DARK:
         return images // 2
@@ -51,8 +53,8 @@ def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[
 
 
 def run(task: str, seed: int, die: int, samples: int, epochs: int) -> Row:
-    """Adapt one die of one network to one task by every method. Record for each method which test samples the
-    die gets right."""
+    """Adapt one die of one network to one task by every method. Record for each method
+    which test samples the die gets right."""
     net, _ = trained(CONVERTERS, seed, epochs)
     number = dies.number_of(seed, die)
     x, labels, test_x, test_labels = learning_data(samples)
@@ -87,8 +89,8 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> Row:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return two tables by task: the accuracy of every method, and its gain over the die without
-    adaptation."""
+    """Return two tables by task: the accuracy of every method, and its gain over the
+    die without adaptation."""
     groups = runs.by(found, "task")
     states = {"float, not adapted": FLOAT} | {way_name: way_name for way_name in (AS_IT_IS, *WAYS)}
     accuracies = {

@@ -1,4 +1,5 @@
-"""What decides: the loss by cause of one network on three chips, effects that are off by default included."""
+"""What decides: the loss by cause of one network on three chips, effects that are off
+by default included."""
 
 from collections.abc import Callable
 
@@ -16,8 +17,8 @@ NETWORKS = {
     "joshi2020": "float-fashion-mnist-784-128-10.npz",
     "dendritic-analog": "float-fashion-mnist-784-128-10-dendritic.npz",
 }
-"""Chip -> network. Chips with converters compute ReLUs exactly; the analog chip has the network trained on
-its neurons."""
+"""Chip -> network. Chips with converters compute ReLUs exactly; the analog chip has the
+network trained on its neurons."""
 ADDED = {
     "cell__telegraph_percent": 10.0,
     "cell__telegraph_step_percent": 10.0,
@@ -31,8 +32,8 @@ ADDED = {
 
 
 def run(chip: str, seed: int, samples: int) -> Row:
-    """Return how many percentage points of accuracy one die loses by each cause of error alone, without
-    correction and with corrected columns."""
+    """Return how many percentage points of accuracy one die loses by each cause of
+    error alone, without correction and with corrected columns."""
     network = load_network(float_network().with_name(NETWORKS[chip]))
     typical, _, x, labels = learning_data(samples)
     fields = dict(ADDED)
@@ -49,7 +50,8 @@ def run(chip: str, seed: int, samples: int) -> Row:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return tables with one row per cause of error, largest loss first, and one column per chip."""
+    """Return tables with one row per cause of error, largest loss first, and
+    one column per chip."""
     chips = {key[0]: runs for key, runs in by(of, "chip").items()}
     causes = sorted(
         CAUSES, key=lambda cause: -max(np.mean([r["lost"][cause] for r in runs]) for runs in chips.values())

@@ -19,7 +19,8 @@ CMO, OTHER = "ibm-cmo-hfox-0.2", "wan2022"
 
 
 def run(seed: int) -> Row:
-    """Return the rms errors of one matrix product, by type of cell, time after programming and method."""
+    """Return the rms errors of one matrix product, by type of cell, time after
+    programming and method."""
     rng = np.random.default_rng(seed)
     weights, x = rng.uniform(-1, 1, (SIZE, SIZE)), rng.uniform(-1, 1, (VECTORS, SIZE))
     result: dict[str, float] = {}
@@ -32,8 +33,8 @@ def run(seed: int) -> Row:
 
 
 def described(name: str, time_s: float) -> Chip:
-    """Return the chip description of a preset at ``time_s`` after programming, with 256 levels, ideal wires
-    and the published relaxation of the cells."""
+    """Return the chip description of a preset at ``time_s`` after programming, with 256
+    levels, ideal wires and the published relaxation of the cells."""
     fields = {"cell__drift": OTHER} if name == OTHER else {}
     return dies.changed(
         name,
@@ -45,8 +46,8 @@ def described(name: str, time_s: float) -> Chip:
 
 
 def single(cell: Cell, weights: Floats, time_s: float, seed: int) -> Floats:
-    """Return the weights (-1..1) that single cells store after being programmed with ``weights``, aged and
-    read once."""
+    """Return the weights (-1..1) that single cells store after being programmed with
+    ``weights``, aged and read once."""
     rng = np.random.default_rng((1, seed))
     span = cell.g_max_uS - cell.g_min_uS
     target = cell.g_min_uS + (weights + 1) / 2 * span
@@ -60,15 +61,15 @@ def read_deviation(cell: Cell, g_uS: Floats, time_s: float) -> Floats:
     """Return the standard deviation of the read noise of single cells, microsiemens."""
     if cell.read_noise_model == "ibm-cmo-hfox":
         return cmo_read_sigma(g_uS, time_s)
-    # The read noise in the cell's description is that of a differential pair of cells; a single cell has 1 /
-    # sqrt(2) of it.
+    # The read noise in the cell's description is that of a differential pair of cells;
+    # a single cell has 1 / sqrt(2) of it.
     return np.full_like(g_uS, cell.read_noise_percent / 100 * cell.g_max_uS / np.sqrt(2))
 
 
 def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> Floats:
     """Return the product ``x @ weights`` as a die of the golden model computes it."""
-    # Input codes are u = (x + 1) / 2. In x = 2 u - 1, the factor 2 goes into the weights and the constant
-    # into the bias.
+    # Input codes are u = (x + 1) / 2. In x = 2 u - 1, the factor 2 goes into the
+    # weights and the constant into the bias.
     dense = Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32))
     net = Network.chain((dense,), "mvm")
     codes = np.rint((x + 1) / 2 * 255).astype(np.uint8)
@@ -83,20 +84,20 @@ def _rms(error: Floats) -> float:
 
 
 def factors(of: Runs, when: str, way: str) -> Floats:
-    """Return, for each run's matrix, the error with the other type of cells divided by the error with
-    CMO/HfOx cells."""
+    """Return, for each run's matrix, the error with the other type of cells divided by
+    the error with CMO/HfOx cells."""
     return np.array([r[f"{OTHER}, {when}, {way}"] / r[f"{CMO}, {when}, {way}"] for r in of])
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return the mean ratio of the errors with single cells (other cells to CMO/HfOx), by time after
-    programming."""
+    """Return the mean ratio of the errors with single cells (other cells to CMO/HfOx),
+    by time after programming."""
     return {when: over_seeds(factors(of, when, "single")) for when in TIMES}
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return a table of errors by method and time; its title states the standard deviation of the exact
-    outputs, for comparison."""
+    """Return a table of errors by method and time; its title states the standard
+    deviation of the exact outputs, for comparison."""
     groups = {(words, when): (method, when) for method, words in WAYS.items() for when in TIMES}
     columns = {
         f"{n}, RMS error": lambda g, n=n: table.over_seeds([r[f"{n}, {g[1]}, {g[0]}"] for r in of], 3)

@@ -1,9 +1,10 @@
 """Controls for tuning neurons, at the same cost: digital gain and bias, or output weights.
 
-The controls of ``adaptation``, for a chip with converters and one hidden layer, whose cells stay. They learn
-from the same number of batches of the same size as the ECRAMs, by the same rule
-(``ndrite.emulator.learning.tuning.calibrate``), each at the best of three rates. They see more than the
-ECRAMs do: the exact integers of the die, read noise off. So they are favoured, if anyone is.
+The controls of ``adaptation``, for a chip with converters and one hidden layer, whose
+cells stay. They learn from the same number of batches of the same size as the ECRAMs,
+by the same rule (``ndrite.emulator.learning.tuning.calibrate``), each at the best of
+three rates. They see more than the ECRAMs do: the exact integers of the die, read noise
+off. So they are favoured, if anyone is.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ AT_ONCE = 2000
 
 
 class Seen(NamedTuple):
-    """Samples as they leave the frozen hidden crossbar: partial sums ``p`` int64 (n, M), and labels (n,)."""
+    """Samples as they leave the frozen hidden crossbar: partial sums ``p`` int64 (n,
+    M), and labels (n,)."""
 
     p: Sums
     labels: Classes
@@ -47,8 +49,8 @@ class Seen(NamedTuple):
 
 
 def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: Classes) -> Seen:
-    """Compute the partial sums of samples ``x`` uint8 (n, inputs) in the first layer of ``program``, for
-    arrays of ``rows`` rows."""
+    """Compute the partial sums of samples ``x`` uint8 (n, inputs) in the first layer of
+    ``program``, for arrays of ``rows`` rows."""
     layer = program.layers[0]
     parts = [
         partial_sums(column_sums(x[i : i + AT_ONCE], layer.weights, rows, layer.dac_bits), layer)
@@ -58,8 +60,8 @@ def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: Classes)
 
 
 class Control:
-    """A method to adapt one die without ECRAM pulses, for comparison with pulses; ``kind`` is one of
-    ``KINDS``."""
+    """A method to adapt one die without ECRAM pulses, for comparison with pulses;
+    ``kind`` is one of ``KINDS``."""
 
     def __init__(self, made: Mapped, chip: Chip, kind: str) -> None:
         self.made, self.chip, self.kind = made, chip, kind
@@ -79,8 +81,9 @@ class Control:
         self.weights, self.gain = last.weights.astype(np.float64), last.gain / 2.0**last.shift
 
     def hidden(self, p: Sums) -> tuple[Floats, Floats, Floats]:
-        """Return, for partial sums ``p``, the hidden neurons' outputs 0..255, the slopes of the outputs per
-        voltage code, and the voltage codes before gain and shift, each (n, M)."""
+        """Return, for partial sums ``p``, the hidden neurons' outputs 0..255, the
+        slopes of the outputs per voltage code, and the voltage codes before gain and
+        shift, each (n, M)."""
         v = (p + self.first.bias) * (self.first.scale / 2.0**self.first.vshift)
         code = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
         low, columns = code.astype(np.int64), np.arange(self.first.outputs)
@@ -88,12 +91,14 @@ class Control:
         return left + (code - low) * (right - left), right - left, v
 
     def logits(self, y: Floats) -> Floats:
-        """Return the network's outputs (n, outputs) for hidden outputs ``y``, in the network's own unit."""
+        """Return the network's outputs (n, outputs) for hidden outputs ``y``, in the
+        network's own unit."""
         sums = (y @ self.weights) * self.gain + self.last.offset + self.last.bias
         return np.asarray(sums * (self.made.program.meaning.output_step or 1.0), np.float64)
 
     def learn(self, data: Seen, plan: Plan, rate: float) -> None:
-        """Adapt by ``plan.steps`` gradient steps, each from a batch of ``plan.batch`` samples."""
+        """Adapt by ``plan.steps`` gradient steps, each from a batch of
+        ``plan.batch`` samples."""
         rng = np.random.default_rng([plan.seed, 1])
         gains, shifts, weights = (Rule(v.size) for v in (self.log_gain, self.shift, self.weights))
         unit = float(np.abs(self.last.weights).max())
@@ -112,13 +117,14 @@ class Control:
             self.shift += shifts.change((back * self.per_peak).sum(axis=0), now)
 
     def accuracy(self, data: Seen) -> float:
-        """Return the accuracy on samples ``data``, computed by the method's own model of the die."""
+        """Return the accuracy on samples ``data``, computed by the method's own
+        model of the die."""
         return float((self.logits(self.hidden(data.p)[0]).argmax(axis=1) == data.labels).mean())
 
     def program(self, data: Seen, seed: int) -> Program:
-        """Return the die's program after adaptation. The method "gain and bias" changes registers. The method
-        "output weights" programs the cells of the output layer anew, with new errors, and corrects their
-        columns' biases on ``data``."""
+        """Return the die's program after adaptation. The method "gain and bias" changes
+        registers. The method "output weights" programs the cells of the output layer
+        anew, with new errors, and corrects their columns' biases on ``data``."""
         first, last = self.first, self.last
         if self.kind == "gain and bias":
             target_gain = first.scale / 2.0**first.vshift * np.exp(self.log_gain)
@@ -137,8 +143,8 @@ class Control:
 def adapted(
     made: Mapped, chip: Chip, kind: str, data: Seen, held_out: Seen, plan: Plan
 ) -> tuple[Program, float, float]:
-    """Adapt a die on ``data`` with each learning rate in ``RATES``; return the program with the best accuracy
-    on ``held_out``, its rate, and that accuracy."""
+    """Adapt a die on ``data`` with each learning rate in ``RATES``; return the program
+    with the best accuracy on ``held_out``, its rate, and that accuracy."""
     controls = {rate: Control(made, chip, kind) for rate in RATES}
     for rate, control in controls.items():
         control.learn(data, plan, rate)

@@ -19,11 +19,12 @@ CORES: dict[str, Any] = described("cores")
 
 
 def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
-    """Return the work of one matrix product by a whole core (an array with its converters). A design point's
-    ``level`` is the mean square of a row's input voltage, relative to full scale."""
+    """Return the work of one matrix product by a whole core (an array with its
+    converters). A design point's ``level`` is the mean square of a row's input voltage,
+    relative to full scale."""
     rows, columns, planes = core["rows"], core["columns"], point["planes"]
-    # The input's bit planes are added before the converter, unless the design point states conversions per
-    # column.
+    # The input's bit planes are added before the converter, unless the design point
+    # states conversions per column.
     per_column = point.get("conversions_per_column", 1)
     conversions = columns * per_column * (planes if "conversions_per_column" in point else 1)
     power = rows * columns * planes * core["mean_uS"] * point["level"] * core["read_V"] ** 2
@@ -40,7 +41,8 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
 
 
 def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Account:
-    """Return the modelled cost of one published design point, at the chip's technology node and read time."""
+    """Return the modelled cost of one published design point, at the chip's technology
+    node and read time."""
     of_core = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
     all_work = [work_of(core, point)]
     if "second_adc_bits" in point:
@@ -50,8 +52,8 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
 
 
 def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Row:
-    """Compare the published TOPS/W and core area of a design point with the modelled ones; also return the
-    share of each component in the energy."""
+    """Compare the published TOPS/W and core area of a design point with the modelled
+    ones; also return the share of each component in the energy."""
     account = account_of_point(core, point, constants)
     modelled, total = account.tops_per_W, account.total
     shares = {
@@ -89,8 +91,8 @@ def said(value: dict[str, float], unit: float = 1.0) -> str:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return a table of published and modelled figures, and a table of the components with at least half a
-    percent of the energy."""
+    """Return a table of published and modelled figures, and a table of the components
+    with at least half a percent of the energy."""
     columns = {
         "TOPS/W published": lambda r: f"{r['published_tops_per_W']:.3g}",
         "modelled typical (low .. high)": lambda r: said(r["tops_per_W"]),

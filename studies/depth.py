@@ -1,7 +1,9 @@
-"""Depth, convolutions, other data: what the all-hardware chip loses and how far it is behind software.
+"""Depth, convolutions, other data: what the all-hardware chip loses and how far it
+is behind software.
 
-Convolutions have strides and no pooling. A kernel's cells are read patch by patch, so a chip holds a map's
-values between its layers; that they are rounded to 8 bits and lose nothing else is the model's, no circuit's.
+Convolutions have strides and no pooling. A kernel's cells are read patch by patch, so a
+chip holds a map's values between its layers; that they are rounded to 8 bits and lose
+nothing else is the model's, no circuit's.
 """
 
 from functools import partial
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
-"""Learning rate for each data set: of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip, or
-within 0.1 points of the best."""
+"""Learning rate for each data set: of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software
+and for the chip, or within 0.1 points of the best."""
 
 
 def convolutional(chip: str | None) -> "nn.Module":
-    """Build the convolutional network for 28 x 28 pixels, with NDR neurons for a chip and ReLU for
-    software."""
+    """Build the convolutional network for 28 x 28 pixels, with NDR neurons for a chip
+    and ReLU for software."""
     from torch import nn
 
     from ndrite.nn import Ndr
@@ -39,7 +41,8 @@ def convolutional(chip: str | None) -> "nn.Module":
 
 
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> Row:
-    """Train one network, and record which test samples it gets right in floats and on every die."""
+    """Train one network, and record which test samples it gets right in floats
+    and on every die."""
     labelled, chip = data_of(data), None if on == "software" else on
     layers = partial(convolutional, chip) if "conv" in hidden else widths(hidden)
     net, held_out = trained(chip, seed, epochs, rate=RATES[data], data=data, layers=layers)
@@ -53,8 +56,9 @@ def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> R
 
 
 def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]:
-    """Return right answers by data set and hidden layers: of networks trained for the chip, in floats
-    (networks, 1, n) and on dies (networks, dies, n), and of the software networks (networks, n)."""
+    """Return right answers by data set and hidden layers: of networks trained for the
+    chip, in floats (networks, 1, n) and on dies (networks, dies, n), and of the
+    software networks (networks, n)."""
     groups = {}
     for (data, hidden), group in runs.by(found, "data", "hidden").items():
         chip, software = runs.where(group, on=ANALOG), runs.where(group, on="software")

@@ -1,5 +1,5 @@
-"""Dies of the studies: sampled, corrected or not, aged, tuned on the golden board; and which samples they get
-right."""
+"""Dies of the studies: sampled, corrected or not, aged, tuned on the golden board; and
+which samples they get right."""
 
 import dataclasses
 import warnings
@@ -24,14 +24,15 @@ from studies.runs import Bools
 ANALOG, CONVERTERS = "dendritic-analog", "dendritic-ndr+ecram-pair"
 WORSE = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_high_percent": 0.5}
 SAMPLES = 2_000
-"""Number of training images, the last ones, that set converter ranges and column corrections."""
+"""Number of training images, the last ones, that set converter ranges and
+column corrections."""
 RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)
 """Mitigation of a die as programmed: nothing is corrected for its individual cells."""
 
 
 def changed(chip: str, **fields: Any) -> Chip:
-    """Return the chip called ``chip`` with some fields replaced; ``cell__error_scale=2`` sets field
-    ``error_scale`` of section ``cell``."""
+    """Return the chip called ``chip`` with some fields replaced;
+    ``cell__error_scale=2`` sets field ``error_scale`` of section ``cell``."""
     result = load_chip(chip)
     for name, value in fields.items():
         section, field = name.split("__")
@@ -41,24 +42,24 @@ def changed(chip: str, **fields: Any) -> Chip:
 
 
 def number_of(seed: int, die: int) -> int:
-    """Return the seed of die number ``die`` of the network with seed ``seed``; the seed also determines the
-    die's read noise."""
+    """Return the seed of die number ``die`` of the network with seed ``seed``; the seed
+    also determines the die's read noise."""
     return 1000 * seed + die
 
 
 def make(
     net: Network, chip: Chip, seed: int, samples: Codes, *, corrected: bool = True, **options: Any
 ) -> Mapped:
-    """Map a network onto the die of ``seed``, with or without corrections of columns; ``options`` are those
-    of ``MapOptions``."""
+    """Map a network onto the die of ``seed``, with or without corrections of columns;
+    ``options`` are those of ``MapOptions``."""
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         map_options = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
         return map_network(net, chip, samples, seed=seed, options=map_options)
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Codes, time_s: float) -> Mapped:
-    """Map a network onto the die of ``seed``, correct its columns right after programming, and age its cells
-    to ``time_s``."""
+    """Map a network onto the die of ``seed``, correct its columns right after
+    programming, and age its cells to ``time_s``."""
     fresh = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
     early = make(net, dataclasses.replace(chip, conditions=fresh), seed, samples)
     die = early.die.at(time_s)
@@ -66,7 +67,8 @@ def aged(net: Network, chip: Chip, seed: int, samples: Codes, time_s: float) -> 
 
 
 class Tuning(NamedTuple):
-    """How the neurons of a die are tuned: the plan, and ``cells`` as for ``calibrate_board``."""
+    """How the neurons of a die are tuned: the plan, and ``cells`` as for
+    ``calibrate_board``."""
 
     plan: Plan
     cells: bool = False
@@ -87,7 +89,8 @@ def in_float(net: Network, x: Codes, labels: Classes) -> Bools:
 
 
 def on_die(program: Program, number: int, x: Codes, labels: Classes) -> Bools:
-    """Return, for each sample, whether the answer of die ``number`` with read noise is right, (n,)."""
+    """Return, for each sample, whether the answer of die ``number`` with read
+    noise is right, (n,)."""
     return np.asarray(Core(program).infer(x, seed=number).argmax(axis=1) == labels)
 
 
@@ -100,10 +103,11 @@ def before_and_after(
     *,
     corrected: bool = True,
 ) -> list[Bools]:
-    """Return which samples die ``number`` gets right before tuning and, if a ``tuning`` is given, also after
-    it.
+    """Return which samples die ``number`` gets right before tuning and, if a ``tuning``
+    is given, also after it.
 
-    ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
+    ``data`` are samples and labels to learn from, the last of which calibrate, then
+    those of the test.
     """
     x, labels, *test = data
     mapped = make(net, chip, number, x[-SAMPLES:], corrected=corrected)

@@ -1,10 +1,13 @@
-"""``python -m studies --fill``: write the numbers of committed runs into the pages, between their marks.
+"""``python -m studies --fill``: write the numbers of committed runs into the pages,
+between their marks.
 
-A mark names a cell of a study's committed tables, ``<!--STUDY/TABLE/ROW/COLUMN-->text<!--/-->``: the number
-of the table from 0, the first cells of its row joined by ``, `` until they are unique, and the header of the
-column. After the column ``:value``, ``:interval`` and ``:negated`` take a part of ``1.2 (0.8 .. 1.6)``.
-``<!--json/FILE/KEY/..:FORMAT-->`` names a value of a JSON file under docs/results, ``<!--boards-->`` the
-table of boards. Text around the marks is the page's own.
+A mark names a cell of a study's committed tables,
+``<!--STUDY/TABLE/ROW/COLUMN-->text<!--/-->``: the number of the table from 0, the
+first cells of its row joined by ``, `` until they are unique, and the header of the
+column. After the column ``:value``, ``:interval`` and ``:negated`` take a part of
+``1.2 (0.8 .. 1.6)``. ``<!--json/FILE/KEY/..:FORMAT-->`` names a value of a JSON
+file under docs/results, ``<!--boards-->`` the table of boards. Text around the
+marks is the page's own.
 """
 
 import json
@@ -22,7 +25,8 @@ CELL = re.compile(r"(-?[\d.]+)%? \((-?[\d.]+)%? \.\. (-?[\d.]+)%?\)")
 
 
 def fill(root: Path) -> list[Path]:
-    """Write current values into the marks of every page below ``root``; return the pages that changed.
+    """Write current values into the marks of every page below ``root``; return the
+    pages that changed.
 
     Raises EmulatorError, naming page and mark, where a mark names nothing.
     """
@@ -63,8 +67,8 @@ def _text(root: Path, name: str) -> str:
 
 def _cell(table: dict[str, Any], row: str, column: str) -> str:
     rows = [cells for cells in table["rows"] if f"{', '.join(cells)}, ".startswith(f"{row}, ")]
-    # Cells of a table may contain commas: prefer rows whose first cells, joined by commas, are exactly the
-    # row's name.
+    # Cells of a table may contain commas: prefer rows whose first cells, joined by
+    # commas, are exactly the row's name.
     rows = [c for c in rows if any(", ".join(c[:k]) == row for k in range(1, len(c)))] or rows
     if len(rows) != 1:
         raise LookupError(f"{len(rows)} rows begin with {row!r}; accepted: one")
@@ -72,8 +76,8 @@ def _cell(table: dict[str, Any], row: str, column: str) -> str:
 
 
 def part_of(cell: str, part: str) -> str:
-    """Return a table cell, or one part of a cell of the form ``value (low .. high)``: the value, the
-    interval, or the whole with the opposite sign."""
+    """Return a table cell, or one part of a cell of the form ``value (low .. high)``:
+    the value, the interval, or the whole with the opposite sign."""
     if not part:
         return cell
     numbers = CELL.fullmatch(cell)

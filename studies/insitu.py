@@ -21,8 +21,8 @@ SAMPLES = 10_000
 
 
 def run(data: str, case: str, seed: int, epochs: int) -> Row:
-    """Train in situ from one set of random initial weights; return which test samples are right afterwards,
-    and the number of pulses per device."""
+    """Train in situ from one set of random initial weights; return which test samples
+    are right afterwards, and the number of pulses per device."""
     name, _, kind = data.partition(", ")
     recipe = HELD["data"][data] | HELD["cases"][case]
     if kind:

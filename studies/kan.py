@@ -1,7 +1,8 @@
 """Kolmogorov-Arnold networks of NDR curves against published ones and against MLPs.
 
-A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I-KH-O; a wider MLP takes as
-much energy. Losses are measured on dies, cause by cause; nothing is tuned.
+A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP
+I-KH-O; a wider MLP takes as much energy. Losses are measured on dies, cause by
+cause; nothing is tuned.
 """
 
 from ndrite.costs.account import account_of
@@ -20,8 +21,8 @@ DIES, ENERGY_CHIP, ENERGY_SAMPLES = 2, "wan2022", 100
 
 
 def run(task: str, kind: str, seed: int, epochs: int) -> Row:
-    """Train one network at the learning rate of its kind, and record which test samples it gets right in
-    floats and on its dies."""
+    """Train one network at the learning rate of its kind, and record which test samples
+    it gets right in floats and on its dies."""
     rate, swept = rate_of(task, kind, epochs)
     network, held_out = trained(task, kind, rate, seed, epochs)
     labelled = data(TASKS[task]["data"])
@@ -37,22 +38,22 @@ def run(task: str, kind: str, seed: int, epochs: int) -> Row:
 
 
 def applies(kind: str, cause: str) -> bool:
-    """Return whether networks of this kind can have this cause of error: ReLU networks have no errors of NDR
-    curves."""
+    """Return whether networks of this kind can have this cause of error: ReLU networks
+    have no errors of NDR curves."""
     return not kind.startswith(RELU) or not cause.startswith("NDR")
 
 
 def energy_pj(network: Network, found: Labelled) -> float:
-    """Return the modelled energy of one sample on ``ENERGY_CHIP`` in pJ, the typical value, as a mean over
-    the first test samples."""
+    """Return the modelled energy of one sample on ``ENERGY_CHIP`` in pJ, the typical
+    value, as a mean over the first test samples."""
     mapped = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
     account = account_of(mapped.program, mapped.die, found.test_x[:ENERGY_SAMPLES], load_constants())
     return float(account.total.energy_pJ[1])
 
 
 def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
-    """Return, for each die, which samples it gets right if it has only one cause of error; die d has seed
-    d."""
+    """Return, for each die, which samples it gets right if it has only one cause of
+    error; die d has seed d."""
     of, fit, right = CAUSES[cause], found.x[:512], []
     chip = dies.changed(of["chip"], **of["fields"])
     for die in range(DIES):
@@ -63,8 +64,8 @@ def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
 
 
 def verdict(task: str, right: Floats) -> str:
-    """Say whether the published accuracy lies inside, below or above the interval of the accuracy that was
-    found."""
+    """Say whether the published accuracy lies inside, below or above the interval of
+    the accuracy that was found."""
     published = TASKS[task]["published"]
     if published is None:
         return "no figure quoted"
@@ -75,8 +76,8 @@ def verdict(task: str, right: Floats) -> str:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return three tables: the KANs' accuracies beside published ones, the same accuracies beside those of
-    MLPs, and the accuracy lost on chips."""
+    """Return three tables: the KANs' accuracies beside published ones, the same
+    accuracies beside those of MLPs, and the accuracy lost on chips."""
     order = sorted(found, key=lambda r: (list(TASKS).index(r["task"]), KINDS.index(r["kind"]), r["seed"]))
     groups = runs.by(order, "task", "kind")
 

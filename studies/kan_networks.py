@@ -19,17 +19,17 @@ TASKS: dict[str, dict[str, Any]] = HELD["tasks"]
 CAUSES: dict[str, dict[str, Any]] = HELD["causes"]
 RELU, WIDE = "mlp relu", "mlp relu, as much energy"
 KINDS = ("kan", "kan each", RELU, "mlp ndr", WIDE)
-"""Kinds of networks. ``kan``: the devices of a basis are alike; ``kan each``: every input has devices of its
-own. The MLPs have as many weights, with neurons of the kind named; the last MLP has more weights and
-neurons."""
+"""Kinds of networks. ``kan``: the devices of a basis are alike; ``kan each``: every
+input has devices of its own. The MLPs have as many weights, with neurons of the kind
+named; the last MLP has more weights and neurons."""
 SWEPT = 100
 """The first of the seeds with which the learning rate is chosen."""
 
 
 @cache
 def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]:
-    """Return the learning rate with the best accuracy on held-out training samples, and the accuracy with
-    every rate."""
+    """Return the learning rate with the best accuracy on held-out training samples, and
+    the accuracy with every rate."""
     fewer, of = max(1, epochs // 2), TASKS[task]
     seeds = range(SWEPT, SWEPT + of["sweeps"])
     held_out = {
@@ -56,7 +56,8 @@ def kan(task: str, kind: str) -> "nn.Module":
 
 
 def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
-    """Train a network; return it as it was after its best epoch, with its held-out accuracy in that epoch."""
+    """Train a network; return it as it was after its best epoch, with its held-out
+    accuracy in that epoch."""
     of, labelled = TASKS[task], data(TASKS[task]["data"])
     steps = epochs * ((len(labelled.x) - of["held_out"]) // of["batch"])
     average = min(0.995, max(0.0, 1 - 20 / steps))

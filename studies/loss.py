@@ -1,4 +1,5 @@
-"""Accuracy lost from float software to the chip, crossed: networks x dies x samples, and software beside it.
+"""Accuracy lost from float software to the chip, crossed: networks x dies x samples,
+and software beside it.
 
 Learning rates of both sides were chosen on held-out training samples, none on a test sample.
 """
@@ -13,15 +14,16 @@ from studies.training import CHIP_RATE, trained
 
 FIRST, LAST, TUNED = "as compiled", "2 x error, 1 % stuck, as programmed", ", tuned"
 STATES = {FIRST: (False, True), "2 x error, 1 % stuck, as compiled": (True, True), LAST: (True, False)}
-"""Name of a state of a die -> whether its cells are worse, and whether its columns are corrected."""
+"""Name of a state of a die -> whether its cells are worse, and whether its
+columns are corrected."""
 PLAN = Plan(steps=15, batch=2000, rate=0.01)
 
 
 def run(
     on: str, seed: int, dies: int, worse: int, tuned: int, samples: int, epochs: int, rate: float = CHIP_RATE
 ) -> Row:
-    """Train one network, and record which test samples it gets right in floats and on every die in every
-    state."""
+    """Train one network, and record which test samples it gets right in floats and on
+    every die in every state."""
     data, chip = learning_data(samples), None if on == "software" else on
     net, held_out = trained(chip, seed, epochs, rate=rate)
     right_by_state: dict[str, list[Bools]] = {}
@@ -39,8 +41,9 @@ def run(
 
 
 def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:
-    """Return right answers by chip and state: of networks in floats (networks, 1, n) and on dies (networks,
-    dies, n). ``suffix`` selects the states before or after tuning."""
+    """Return right answers by chip and state: of networks in floats
+    (networks, 1, n) and on dies (networks, dies, n). ``suffix`` selects the
+    states before or after tuning."""
     return {
         (chip, state): (runs.right(mine), runs.right(mine, state + suffix))
         for chip in (ANALOG, CONVERTERS)
@@ -50,8 +53,8 @@ def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of the loss against the same network in floats, of the difference to the best software
-    network, and of the gain by tuning pulses."""
+    """Return tables of the loss against the same network in floats, of the difference
+    to the best software network, and of the gain by tuning pulses."""
     measured, tuned = correct(found), correct(found, TUNED)
     losses = {
         "networks x dies": lambda pair: runs.shape(pair[1]),

@@ -1,7 +1,9 @@
-"""Latency x area x energy of one activation, from the account's parts, against digital and analog CMOS.
+"""Latency x area x energy of one activation, from the account's parts, against
+digital and analog CMOS.
 
-An activation leads from a column's current to the voltage of a row of the next array. Every way to it has the
-same time, ``activation_ns``: a static current flows so long, and the product goes with the square of it.
+An activation leads from a column's current to the voltage of a row of the next array.
+Every way to it has the same time, ``activation_ns``: a static current flows so long,
+and the product goes with the square of it.
 """
 
 import math
@@ -16,8 +18,8 @@ from studies.runs import Row, Runs
 from studies.table import Table
 
 QUOTED = {"digital": 516.0, "analog": 1.3e5}
-"""Reference circuit -> by which factor the NDR neuron is better, according to the abstract of
-10.1002/adfm.202405618."""
+"""Reference circuit -> by which factor the NDR neuron is better, according to the
+abstract of 10.1002/adfm.202405618."""
 GROUP = 128
 """Number of columns of an array, which is the most that one digital lookup table serves."""
 NAMES = {
@@ -31,15 +33,16 @@ NDR = ("ndr", "ndr with converters")
 
 
 def shared_by(constants: Constants) -> Triple:
-    """Return how many columns can share one lookup table: as many as cycles fit in an activation's time, at
-    most the columns of an array."""
+    """Return how many columns can share one lookup table: as many as cycles fit in an
+    activation's time, at most the columns of an array."""
     done = np.floor(constants["activation_ns"] / constants["cycle_ns"])
     return np.asarray(np.clip(done, 1, GROUP), np.float64)
 
 
 def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
-    """Return the circuits that can compute one activation, with the cost of their parts. A time in them is
-    that of the whole activation; energies and areas of the parts add up."""
+    """Return the circuits that can compute one activation, with the cost of their
+    parts. A time in them is that of the whole activation; energies and areas of
+    the parts add up."""
     k = constants
     converter, row, driver = adc(k), dac(k), buffer(k)
     table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
@@ -56,18 +59,19 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
 
 
 def run(node_nm: float, seed: int) -> Row:
-    """Return the area, energy and latency of all circuits at one technology node, and the ratios between
-    circuits."""
+    """Return the area, energy and latency of all circuits at one technology node, and
+    the ratios between circuits."""
     return report(load_constants().on(node_nm))
 
 
 def report(constants: Constants) -> dict[str, Any]:
-    """Return the parts of all circuits, and for each reference circuit the ratio of its latency x area x
-    energy to that of the NDR neuron.
+    """Return the parts of all circuits, and for each reference circuit the ratio of its
+    latency x area x energy to that of the NDR neuron.
 
-    ``typical`` is of the typical accounting; ``least`` and ``greatest`` pair one's low with the other's high,
-    but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
-    is the paper's ratio: its circuits and its definition of LAE are not public.
+    ``typical`` is of the typical accounting; ``least`` and ``greatest`` pair one's low
+    with the other's high, but for parts that both have, which are the same in both;
+    ``verdict`` follows from them alone. ``quoted`` is the paper's ratio: its circuits
+    and its definition of LAE are not public.
     """
     ns, costs = constants["activation_ns"], paths(constants)
     totals = {name: sum_of(parts.values()) for name, parts in costs.items()}
@@ -104,9 +108,9 @@ def _ratio(
     ]
 
     def over(common: int, a: int, b: int) -> list[float]:
-        """Return the ratios of area and energy, reference to neuron. ``common``, ``a`` and ``b`` select low,
-        typical or high values (0, 1, 2) for the shared parts, the reference's own parts and the neuron's own
-        parts."""
+        """Return the ratios of area and energy, reference to neuron. ``common``, ``a``
+        and ``b`` select low, typical or high values (0, 1, 2) for the shared parts, the
+        reference's own parts and the neuron's own parts."""
         return [
             float((c[common] + (reference_cost[a] - c[a])) / (c[common] + (neuron_cost[b] - c[b])))
             for c, reference_cost, neuron_cost in three
@@ -128,8 +132,8 @@ def _ratio(
 
 
 def tables(of: Runs) -> list[Table]:
-    """Return, for each technology node, tables of the parts of every circuit and of the ratios between
-    circuits."""
+    """Return, for each technology node, tables of the parts of every circuit and of the
+    ratios between circuits."""
     return [table for result in of for table in _words(result)]
 
 

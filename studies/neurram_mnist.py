@@ -14,13 +14,13 @@ from studies.table import points
 
 CHIP, BITS, NOISE, RATE = "wan2022", 3, 0.05, 6e-3
 FITTED, COSTED = 512, 32
-"""Number of training samples that set converter ranges, and number of test samples over which the cost on the
-first die is averaged."""
+"""Number of training samples that set converter ranges, and number of test samples over
+which the cost on the first die is averaged."""
 
 
 def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> Row:
-    """Train one network. Record which test samples are right in floats and on each die, and the modelled cost
-    on the chip."""
+    """Train one network. Record which test samples are right in floats and on each die,
+    and the modelled cost on the chip."""
     from ndrite.emulator.learning.training.view import torch
     from ndrite.tiles import analog, cost_of
     from studies import noisy
@@ -42,8 +42,8 @@ def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> Row:
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return mean accuracies in percent, and losses of accuracy in percentage points, with their
-    intervals."""
+    """Return mean accuracies in percent, and losses of accuracy in percentage points,
+    with their intervals."""
     values = {"chip": runs.right(of, "on_dies"), "software": runs.right(of), "loss": runs.lost(of, "on_dies")}
     return {key: percent(v) for key, v in values.items()}
 

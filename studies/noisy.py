@@ -1,7 +1,9 @@
-"""NeuRRAM's network for MNIST, trained as its authors do it: few-bit activations, noise on the weights.
+"""NeuRRAM's network for MNIST, trained as its authors do it: few-bit activations,
+noise on the weights.
 
-The noise is Gaussian, relative to the largest weight of each layer, and drawn anew for every batch; biases
-have it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurram_48core).
+The noise is Gaussian, relative to the largest weight of each layer, and drawn anew for
+every batch; biases have it too (W. Wan et al., Nature 608, 504, 2022, and
+github.com/weierwan/Neurram_48core).
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ TEST_BATCH = 500
 
 
 class FewBits(torch.nn.Module):
-    """A ReLU whose outputs are quantised to 2^bits values up to a learned maximum (PACT, arXiv 1805.06085),
-    with a straight-through gradient."""
+    """A ReLU whose outputs are quantised to 2^bits values up to a learned maximum
+    (PACT, arXiv 1805.06085), with a straight-through gradient."""
 
     def __init__(self, bits: int, top: float = 3.0) -> None:
         super().__init__()
@@ -39,7 +41,8 @@ class FewBits(torch.nn.Module):
 
 
 def seven_layers(bits: int) -> torch.nn.Module:
-    """Build the network from maps (n, 1, 28, 28) to 10 logits, with activations of ``bits`` bits."""
+    """Build the network from maps (n, 1, 28, 28) to 10 logits, with activations
+    of ``bits`` bits."""
     layers, channels = [], 1
     for i, width in enumerate((8, 8, 16, 16, 32, 32)):
         layers += [nn.Conv2d(channels, width, 3, padding=1), FewBits(bits)]
@@ -56,8 +59,8 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
 
 
 def noisy_weights(model: torch.nn.Module, level: float) -> dict[str, Tensor]:
-    """Return weights and biases by name with added noise. The standard deviation of the noise is ``level``
-    times each layer's largest weight."""
+    """Return weights and biases by name with added noise. The standard deviation of the
+    noise is ``level`` times each layer's largest weight."""
     noisy: dict[str, Tensor] = {}
     for path, module in model.named_modules():
         parameters = dict(module.named_parameters(path, recurse=False))
@@ -69,8 +72,8 @@ def noisy_weights(model: torch.nn.Module, level: float) -> dict[str, Tensor]:
 
 
 class Recipe(NamedTuple):
-    """Settings of a training run: epochs, largest learning rate, noise on the weights as for
-    ``noisy_weights``, and batch size."""
+    """Settings of a training run: epochs, largest learning rate, noise on the weights
+    as for ``noisy_weights``, and batch size."""
 
     epochs: int
     rate: float
@@ -79,8 +82,8 @@ class Recipe(NamedTuple):
 
 
 def train(model: torch.nn.Module, x: Tensor, labels: Tensor, recipe: Recipe) -> None:
-    """Train with Adam and a one-cycle schedule. PyTorch's random generator determines sample order and
-    noise."""
+    """Train with Adam and a one-cycle schedule. PyTorch's random generator determines
+    sample order and noise."""
     epochs, rate, noise, batch = recipe
     optimiser = torch.optim.Adam(model.parameters(), rate)
     steps = epochs * -(-len(x) // batch)
@@ -98,7 +101,8 @@ def train(model: torch.nn.Module, x: Tensor, labels: Tensor, recipe: Recipe) -> 
 
 
 def right(model: torch.nn.Module, x: Tensor, labels: Tensor) -> Bools:
-    """Return, for each sample, whether the answer of a network, in floats or on a die, is right, (n,)."""
+    """Return, for each sample, whether the answer of a network, in floats or on a
+    die, is right, (n,)."""
     right_parts = []
     with torch.no_grad():
         for start in range(0, len(x), TEST_BATCH):

@@ -1,4 +1,5 @@
-"""Published numbers, what the studies find for them, and whether the two agree; writes the page that says so.
+"""Published numbers, what the studies find for them, and whether the two agree; writes
+the page that says so.
 
 ``publications/NAME.yaml`` has the published numbers, the accepted ranges and the reasons.
 """
@@ -39,8 +40,8 @@ class Found(NamedTuple):
 
 
 def percent(values: Floats) -> Found:
-    """Return the mean of ``values`` (networks, dies or noise samples, n) in percent, with its interval by
-    ``crossed``."""
+    """Return the mean of ``values`` (networks, dies or noise samples, n) in percent,
+    with its interval by ``crossed``."""
     low, high = crossed(values)
     return Found(100 * float(values.mean()), 100 * low, 100 * high)
 
@@ -55,9 +56,10 @@ def over_seeds(values: Floats) -> Found:
 def publication(name: str) -> Publication | None:
     """Return the publication that the study called ``name`` is compared with, or None.
 
-    Fields that many numbers share stand once, with the list of those numbers. ``computed_on`` says what ours
-    is of, where that is no die; ``missed`` what we take for the reason of a number that is not reproduced.
-    ``registered`` is the commit that first held the ranges.
+    Fields that many numbers share stand once, with the list of those numbers.
+    ``computed_on`` says what ours is of, where that is no die; ``missed`` what we take
+    for the reason of a number that is not reproduced. ``registered`` is the commit that
+    first held the ranges.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -71,14 +73,14 @@ def publication(name: str) -> Publication | None:
 
 
 def verdict(number: dict[str, Any], found: Found) -> str:
-    """Say whether the interval that a study found overlaps the range that is accepted for the published
-    number."""
+    """Say whether the interval that a study found overlaps the range that is accepted
+    for the published number."""
     return WITHIN if found.low <= number["high"] and number["low"] <= found.high else MISSED
 
 
 def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any]], list[Table]]:
-    """Compare the values that a study found with the published numbers. Return numbers, values and verdicts
-    as plain values and as a table."""
+    """Compare the values that a study found with the published numbers. Return numbers,
+    values and verdicts as plain values and as a table."""
     numbers = []
     for key, number in of["numbers"].items():
         if key in found:  # a smoke run may lack some values
@@ -103,8 +105,8 @@ def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
 
 
 def page(studies: dict[str, dict[str, Any]]) -> str:
-    """Return the Markdown text of the page of published numbers, from the JSON files of all studies that have
-    such numbers."""
+    """Return the Markdown text of the page of published numbers, from the JSON files of
+    all studies that have such numbers."""
     lines = [HEAD]
     for name, value in studies.items():
         of = publication(name)

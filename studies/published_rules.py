@@ -1,4 +1,5 @@
-"""Rules of learning in situ as published, on devices of few states: what they get right, and by how much."""
+"""Rules of learning in situ as published, on devices of few states: what they get
+right, and by how much."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,8 @@ RECIPES = runs.described("published_rules")
 
 
 def run(data: str, case: str, seed: int, epochs: int, images: int) -> Row:
-    """Learn in situ from random initial weights and the first ``images`` images; return which test images are
-    right afterwards."""
+    """Learn in situ from random initial weights and the first ``images`` images; return
+    which test images are right afterwards."""
     of = RECIPES[data]
     recipe = {"device": of["device"], **of["common"], **of["cases"][case]}
     right = trained(data, recipe, seed, epochs, images)
@@ -31,8 +32,9 @@ def run(data: str, case: str, seed: int, epochs: int, images: int) -> Row:
 def trained(
     data: str, recipe: dict[str, Any], seed: int, epochs: int, images: int, held_out: int = 0
 ) -> Bools:
-    """Learn in situ from the first ``images`` images. Return which test samples the die then gets right, or,
-    with ``held_out``, which of the last ``held_out`` training samples."""
+    """Learn in situ from the first ``images`` images. Return which test samples the
+    die then gets right, or, with ``held_out``, which of the last ``held_out``
+    training samples."""
     of = classes_of(data)
     learned = ndrite.learn(
         of.x[: images + 1],  # one more image: `learn` must hold one out
@@ -49,8 +51,8 @@ def trained(
 
 
 def classes_of(data: str) -> Labelled:
-    """Return the data for a recipe: Fashion-MNIST or MNIST; "mnist 0 and 1" is MNIST with only its classes 0
-    and 1."""
+    """Return the data for a recipe: Fashion-MNIST or MNIST; "mnist 0 and 1" is MNIST
+    with only its classes 0 and 1."""
     if data == "fashion-mnist":
         return data_of(data)
     x, labels, test_x, test_labels = whole_mnist()
@@ -59,9 +61,10 @@ def classes_of(data: str) -> Labelled:
 
 
 def described_device(device: str | int) -> Chip:
-    """Return a device by the name of a file beside the studies' modules. If ``device`` is a number of states,
-    return a device with soft bounds (aihwkit's ``SoftBoundsDevice``) whose steps vary by 30 % between devices
-    and by 30 % from pulse to pulse."""
+    """Return a device by the name of a file beside the studies' modules. If
+    ``device`` is a number of states, return a device with soft bounds (aihwkit's
+    ``SoftBoundsDevice``) whose steps vary by 30 % between devices and by 30 %
+    from pulse to pulse."""
     if isinstance(device, str):
         return load_chip(f"ideal+{Path(__file__).parent / device}.yaml")
     return changed(
@@ -73,15 +76,15 @@ def described_device(device: str | int) -> Chip:
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return accuracies by data and case in percent, and those differences of accuracies, in percentage
-    points, that publications state."""
+    """Return accuracies by data and case in percent, and those differences of
+    accuracies, in percentage points, that publications state."""
     cases = {", ".join(key): runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
     return {key: percent(values) for key, values in (cases | differences(of)).items()}
 
 
 def differences(of: Runs) -> dict[str, Floats]:
-    """Return, by key, the right answers of one case minus those of another case from the same initial
-    weights, (starts, 1, n)."""
+    """Return, by key, the right answers of one case minus those of another case from
+    the same initial weights, (starts, 1, n)."""
     right = {key: runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
     return {
         key: right[data, case] - right[data, other]

@@ -1,7 +1,9 @@
-"""Recovery by tuning the neurons: of what is wrong with a chip (recovery), and by which ECRAM (ecram).
+"""Recovery by tuning the neurons: of what is wrong with a chip (recovery), and by
+which ECRAM (ecram).
 
-Dies of the all-hardware chip with one value changed, the same networks and dies in every case; gradients go
-back through the cells as read. Cases, and what they change of the chip description, are data.
+Dies of the all-hardware chip with one value changed, the same networks and dies in
+every case; gradients go back through the cells as read. Cases, and what they change of
+the chip description, are data.
 """
 
 from collections.abc import Callable
@@ -16,8 +18,8 @@ from studies.table import in_points, points
 from studies.training import trained
 
 CASES: dict[str, Any] = runs.described("recovery")
-"""Study -> its chip, and its axes: the label of each, its cases (value, changed fields), and the value of the
-unchanged case."""
+"""Study -> its chip, and its axes: the label of each, its cases (value, changed
+fields), and the value of the unchanged case."""
 STATES = {
     "recovery": ("as programmed", "pulses alone", "corrections alone", "both"),
     "ecram": ("before", "after"),
@@ -32,8 +34,8 @@ def study_of(axis: str) -> str:
 
 
 def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> Row:
-    """Record which test samples one network gets right in floats, and on one die in each of the die's
-    states."""
+    """Record which test samples one network gets right in floats, and on one die in
+    each of the die's states."""
     name = study_of(axis)
     net, _ = trained(dies.ANALOG, seed, epochs)
     data, number, states = learning_data(samples), dies.number_of(seed, die), []
@@ -46,8 +48,8 @@ def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int)
 
 
 def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
-    """Group runs by axis and value. The unchanged case belongs to every axis, at the usual value of that
-    axis."""
+    """Group runs by axis and value. The unchanged case belongs to every axis, at the
+    usual value of that axis."""
     groups: dict[tuple[str, float], Runs] = {}
     plain = runs.where(found, **CASES[name]["plain"])
     for axis, of in CASES[name]["axes"].items():
@@ -61,14 +63,15 @@ def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of the loss against floats in every state of the die, and of the part of the loss that
-    tuning recovers."""
+    """Return tables of the loss against floats in every state of the die, and of the
+    part of the loss that tuning recovers."""
     return [of_ecrams(found) if study_of(found[0]["axis"]) == "ecram" else of_chips(found)]
 
 
 def of_chips(found: Runs) -> table.Table:
-    """Return a table of losses in percentage points, and of the part of the loss without correction that is
-    recovered by pulses alone, and by pulses with corrections."""
+    """Return a table of losses in percentage points, and of the part of the
+    loss without correction that is recovered by pulses alone, and by pulses
+    with corrections."""
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
     columns: dict[str, Callable[[Runs], str]] = {f"{s}, points lost": _losing(s) for s in states}
@@ -91,8 +94,8 @@ def _recovering(before: str, after: str) -> Callable[[Runs], str]:
 
 
 def of_ecrams(found: Runs) -> table.Table:
-    """Return a table of losses before and after tuning, of the gain, and of how much smaller the gain is than
-    with the unchanged device."""
+    """Return a table of losses before and after tuning, of the gain, and of how much
+    smaller the gain is than with the unchanged device."""
     of, plain = CASES["ecram"], runs.where(found, **CASES["ecram"]["plain"])
     groups = {(of["axes"][a]["label"], f"{v:g}"): group for (a, v), group in along(found, "ecram").items()}
 

@@ -1,4 +1,5 @@
-"""Running a study: its grid, the runs that are kept, tables, numbers beside published ones, a figure."""
+"""Running a study: its grid, the runs that are kept, tables, numbers beside
+published ones, a figure."""
 
 import importlib
 import json
@@ -31,23 +32,24 @@ TRAINING = "ndrite.emulator.learning.training.view"
 
 
 def module(name: str) -> ModuleType:
-    """Import the module of a study. The module has the functions ``run(**parameters)``, which returns a run's
-    results as plain values; ``tables(runs)``; and, if numbers are published, ``found(runs)``, which returns
-    the study's values by the keys of the published numbers."""
+    """Import the module of a study. The module has the functions ``run(**parameters)``,
+    which returns a run's results as plain values; ``tables(runs)``; and, if numbers are
+    published, ``found(runs)``, which returns the study's values by the keys of the
+    published numbers."""
     return importlib.import_module(f"studies.{STUDIES[name]['module']}")
 
 
 def grid(name: str, smoke: bool) -> Runs:
-    """Return the parameters of every run of a study, seed by seed, so that an interrupted study has a few
-    runs of each case."""
+    """Return the parameters of every run of a study, seed by seed, so that an
+    interrupted study has a few runs of each case."""
     blocks = STUDIES[name]["smoke" if smoke else "grid"]
     axes = [{k: v if isinstance(v, list) else [v] for k, v in block.items()} for block in blocks]
     return sorted((run for block in axes for run in product(**block)), key=lambda run: int(run["seed"]))
 
 
 class Result(NamedTuple):
-    """The result of a study: the contents of its JSON file, its tables, and the published numbers that it
-    does not reproduce."""
+    """The result of a study: the contents of its JSON file, its tables, and the
+    published numbers that it does not reproduce."""
 
     value: dict[str, Any]
     tables: list[Table]
@@ -63,12 +65,12 @@ def execute(
     share: Share | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Result | None:
-    """Do the runs of a study. When all are done, write the study's JSON file, figure and page into
-    ``output``.
+    """Do the runs of a study. When all are done, write the study's JSON file, figure
+    and page into ``output``.
 
-    Finished runs are kept in ``.NAME.runs`` there until then, and are not done again. None: runs of other
-    shares are missing. Raises EmulatorError when the folder does not exist or runs failed. Raises StateError
-    when kept runs were edited.
+    Finished runs are kept in ``.NAME.runs`` there until then, and are not done again.
+    None: runs of other shares are missing. Raises EmulatorError when the folder does
+    not exist or runs failed. Raises StateError when kept runs were edited.
     """
     require(output.is_dir(), "output folder", output, "a folder that exists", EmulatorError)
     folder, plan = output / f".{name}.runs", grid(name, smoke)
@@ -109,9 +111,9 @@ def needs(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def stale(output: Path) -> list[tuple[str, float | None]]:
-    """Return the studies whose results in ``output`` are missing, come from a smoke run, or were computed
-    with other code than the present one, with the core hours of their runs (None if the file does not state
-    them)."""
+    """Return the studies whose results in ``output`` are missing, come from a smoke
+    run, or were computed with other code than the present one, with the core hours of
+    their runs (None if the file does not state them)."""
     stale_studies = []
     for name in STUDIES:
         path = output / f"{name}.json"
@@ -123,8 +125,8 @@ def stale(output: Path) -> list[tuple[str, float | None]]:
 
 
 def redraw(name: str, output: Path) -> Result:
-    """Draw tables, verdicts and figure of a study anew from the runs in ``NAME.json`` in ``output``, without
-    doing any run.
+    """Draw tables, verdicts and figure of a study anew from the runs in ``NAME.json``
+    in ``output``, without doing any run.
 
     Raises EmulatorError when there is no such file, or its runs are not of that study.
     """
@@ -164,8 +166,8 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool, made: Row) -> Res
 
 
 def _write_page(output: Path) -> None:
-    """Write the page of published numbers, from all studies with results in ``output`` that have published
-    numbers."""
+    """Write the page of published numbers, from all studies with results in ``output``
+    that have published numbers."""
     paths = {name: output / f"{name}.json" for name in STUDIES if publication(name) is not None}
     read = {name: _read(path, "delete it") for name, path in paths.items() if path.is_file()}
     with whole_file(output / PAGE) as file:

@@ -1,5 +1,5 @@
-"""Records of a study's runs: their parameters, and which answers are right sample by sample, small enough for
-a JSON file."""
+"""Records of a study's runs: their parameters, and which answers are right sample by
+sample, small enough for a JSON file."""
 
 import base64
 import itertools
@@ -20,8 +20,8 @@ Floats = npt.NDArray[np.float64]
 Runs = list[Row]
 
 FLOAT = "float"
-"""Key under which a record keeps what the network gets right in floats; results of dies are kept as
-differences from it."""
+"""Key under which a record keeps what the network gets right in floats; results of dies
+are kept as differences from it."""
 
 
 def described(name: str) -> Any:
@@ -30,8 +30,8 @@ def described(name: str) -> Any:
 
 
 def packed(right: Bools, like: Bools | None = None) -> str:
-    """Encode ``right`` (n,) as compressed text; if ``like`` is given, encode only where the two differ, which
-    is shorter."""
+    """Encode ``right`` (n,) as compressed text; if ``like`` is given, encode only where
+    the two differ, which is shorter."""
     bits = right if like is None else right ^ like
     return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
 
@@ -44,8 +44,8 @@ def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> Row:
-    """Return the record of a run: which samples the float network gets right (``own``), and which one or
-    several dies get right in each state."""
+    """Return the record of a run: which samples the float network gets right (``own``),
+    and which one or several dies get right in each state."""
     texts = {
         state: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
         for state, right in others.items()
@@ -54,14 +54,14 @@ def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> Row:
 
 
 def right(runs: Iterable[Row], what: str = FLOAT) -> Floats:
-    """Return which answers are right (networks, dies, n), from the records of runs; runs with equal ``seed``
-    are of the same network.
+    """Return which answers are right (networks, dies, n), from the records of runs;
+    runs with equal ``seed`` are of the same network.
 
     Parameters
     ----------
     what:
-        ``FLOAT``, or a state that ``kept`` was given: of one die a run, or of a list of them. Dies that not
-        every network has are left out.
+        ``FLOAT``, or a state that ``kept`` was given: of one die a run, or of a list of
+        them. Dies that not every network has are left out.
     """
     of_network: dict[int, list[Bools]] = {}
     for r in runs:
@@ -78,8 +78,9 @@ def right(runs: Iterable[Row], what: str = FLOAT) -> Floats:
 
 
 def lost(runs: Iterable[Row], what: str) -> Floats:
-    """Compare dies with the float network, sample by sample: return (networks, dies, n) with 1 if only the
-    float network is right, -1 if only the die is right, and 0 otherwise."""
+    """Compare dies with the float network, sample by sample: return (networks,
+    dies, n) with 1 if only the float network is right, -1 if only the die is
+    right, and 0 otherwise."""
     runs = list(runs)
     return right(runs) - right(runs, what)
 
@@ -90,7 +91,8 @@ def where(runs: Runs, **fields: Any) -> Runs:
 
 
 def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
-    """Group runs by their values of the parameters ``fields``, in the order of each group's first run."""
+    """Group runs by their values of the parameters ``fields``, in the order of each
+    group's first run."""
     groups: dict[tuple[Any, ...], Runs] = {}
     for r in runs:
         groups.setdefault(tuple(r[field] for field in fields), []).append(r)
@@ -103,8 +105,9 @@ def held_out(found: Runs) -> float:
 
 
 def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
-    """Return the value of parameter ``field`` with the best accuracy on held-out samples, and the runs with
-    that value. Only values with the largest number of runs are compared."""
+    """Return the value of parameter ``field`` with the best accuracy on held-out
+    samples, and the runs with that value. Only values with the largest number of
+    runs are compared."""
     groups = by(found, field)
     largest = max(len(group) for group in groups.values())
     (value,), group = max((g for g in groups.items() if len(g[1]) == largest), key=lambda g: held_out(g[1]))
@@ -112,8 +115,8 @@ def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
 
 
 def product(**axes: Iterable[Any]) -> Runs:
-    """Return the parameters of every combination of values of the ``axes``; the last parameter changes
-    fastest."""
+    """Return the parameters of every combination of values of the ``axes``; the last
+    parameter changes fastest."""
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 

@@ -24,9 +24,10 @@ G = TypeVar("G")
 
 @dataclass(frozen=True)
 class Figure:
-    """How to draw columns of a table as error bars: one panel for each value of column ``panel``, and one
-    position on the x axis for each combination of values of the columns ``place``. ``series`` are columns
-    whose cells have a mean and its interval; ``line`` is the value and label of a horizontal line."""
+    """How to draw columns of a table as error bars: one panel for each value of column
+    ``panel``, and one position on the x axis for each combination of values of the
+    columns ``place``. ``series`` are columns whose cells have a mean and its interval;
+    ``line`` is the value and label of a horizontal line."""
 
     place: tuple[str, ...]
     series: tuple[str, ...]
@@ -41,8 +42,9 @@ def table(
     groups: Mapping[K, G],
     columns: Mapping[str, Callable[[G], str]],
 ) -> Table:
-    """Build a table with one row for each group of runs. A row has the parts of the group's key, named by
-    ``keys``, then the result of each function in ``columns`` for the group."""
+    """Build a table with one row for each group of runs. A row has the parts of
+    the group's key, named by ``keys``, then the result of each function in
+    ``columns`` for the group."""
     rows = [(*key, *(column(group) for column in columns.values())) for key, group in groups.items()]
     return Table(title, (*keys, *columns), rows)
 
@@ -54,7 +56,8 @@ def over_seeds(values: npt.ArrayLike, digits: int = 2) -> str:
 
 
 def points(values: Floats, *, same_dies: bool = False) -> str:
-    """Format the mean of ``values`` (networks, dies, n) and its interval by ``crossed``, in percent."""
+    """Format the mean of ``values`` (networks, dies, n) and its interval by
+    ``crossed``, in percent."""
     return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
 
 
@@ -64,15 +67,15 @@ def in_points(mean: float, low: float, high: float) -> str:
 
 
 def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
-    """Return how much less accurate networks on dies (networks, dies, n) are than other networks (others, n)
-    on the same samples, with the interval by ``crossed_of``."""
+    """Return how much less accurate networks on dies (networks, dies, n) are than other
+    networks (others, n) on the same samples, with the interval by ``crossed_of``."""
     low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
     return float(beside.mean() - on_dies.mean()), low, high
 
 
 def recovered(before: Floats, after: Floats) -> str:
-    """Format which part of a loss is recovered, with its interval by ``crossed_of``, or ``-`` if the loss may
-    be zero."""
+    """Format which part of a loss is recovered, with its interval by ``crossed_of``, or
+    ``-`` if the loss may be zero."""
     if crossed(before)[0] <= 0:
         return "-"
     low, high = crossed_of(lambda b, a: 1.0 - a / b if b > 0 else np.nan, before, after)
@@ -80,8 +83,8 @@ def recovered(before: Floats, after: Floats) -> str:
 
 
 def interval(cell: str) -> tuple[float, float, float] | None:
-    """Parse a cell such as ``1.0 (0.5 .. 1.5)``, ``1.0 ± 0.5`` or ``1.0`` into mean, low and high; return
-    None for any other cell."""
+    """Parse a cell such as ``1.0 (0.5 .. 1.5)``, ``1.0 ± 0.5`` or ``1.0`` into mean,
+    low and high; return None for any other cell."""
     try:
         numbers = [float(word) for word in re.split(r" \(| \.\. | ± ", cell.rstrip(")"))]
     except ValueError:

@@ -1,4 +1,5 @@
-"""Networks that studies train for themselves, one per seed; the epoch is chosen on held-out samples."""
+"""Networks that studies train for themselves, one per seed; the epoch is chosen on
+held-out samples."""
 
 import dataclasses
 import tempfile
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 Build = Callable[[], "nn.Module"]
 CHIP_RATE = 16e-3
-"""Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
-networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
+"""Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each
+of two other networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34
+and 89.06 % on ``dendritic-ndr``."""
 HEIGHT = 0.55
-"""Initial peak currents relative to the nominal peak current, from which the ECRAM can move them up and
-down."""
+"""Initial peak currents relative to the nominal peak current, from which the ECRAM can
+move them up and down."""
 
 
 def train(
@@ -31,8 +33,8 @@ def train(
     build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
-    """Train a network; return it as it was after the epoch with the best held-out accuracy, and that
-    accuracy.
+    """Train a network; return it as it was after the epoch with the best held-out
+    accuracy, and that accuracy.
 
     ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
@@ -58,8 +60,9 @@ def trained(
     layers: tuple[int, ...] | Build = (128,),
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
-    """Train with the recipe that all studies share: an NDR network for a chip, or a ReLU network in software
-    if ``chip`` is None. ``layers`` are the widths of hidden full layers, or ``build`` of ``train``.
+    """Train with the recipe that all studies share: an NDR network for a chip, or a
+    ReLU network in software if ``chip`` is None. ``layers`` are the widths of hidden
+    full layers, or ``build`` of ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """

@@ -1,8 +1,9 @@
 """One neuron and XOR: a dendritic (NDR) neuron solves it, a monotonic one cannot.
 
-A neuron sees w1 a + w2 b + c for bits a and b; it fires where its output exceeds half of its largest. Weights
-are trained from random starts by gradient descent on the squared error. A monotonic function of one weighted
-sum puts the four sums in order, and XOR wants the middle two alike: at most three of four are right.
+A neuron sees w1 a + w2 b + c for bits a and b; it fires where its output exceeds half
+of its largest. Weights are trained from random starts by gradient descent on the
+squared error. A monotonic function of one weighted sum puts the four sums in order, and
+XOR wants the middle two alike: at most three of four are right.
 """
 
 from collections.abc import Callable
@@ -26,8 +27,8 @@ CURVES: dict[str, Callable[[Floats], Floats]] = {
 
 
 def run(curve: str, seed: int, starts: int) -> Row:
-    """Train one neuron from all initial weights at once; return the number of right patterns (0..4) for each
-    start, and the weights of the best."""
+    """Train one neuron from all initial weights at once; return the number of right
+    patterns (0..4) for each start, and the weights of the best."""
     f = CURVES[curve]
     parameters = np.stack([np.random.default_rng(seed + i).uniform(-1.5, 1.5, 3) for i in range(starts)])
     design = np.column_stack([INPUTS, np.ones(4)])

@@ -12,7 +12,8 @@ from ndrite.emulator.network import Dense, Named, Ndr, Network
 
 
 def changed(chip: Chip | str, **sections: Any) -> Chip:
-    """A chip, or the preset of that name, with other values in its sections: ``cell={"levels": 16}``."""
+    """A chip, or the preset of that name, with other values in its sections:
+    ``cell={"levels": 16}``."""
     chip = load_chip(chip) if isinstance(chip, str) else chip
     fields = {name: dataclasses.replace(getattr(chip, name), **values) for name, values in sections.items()}
     return dataclasses.replace(chip, **fields)
@@ -26,7 +27,8 @@ def mitigated(**measures: Any) -> MapOptions:
 def random_network(
     widths: tuple[int, ...] = (40, 24, 5), activation: str = "ndr", seed: int = 0, gain: float = 2.0
 ) -> Network:
-    """Full layers of random weights, about ``gain`` over the root of their inputs; NDR neurons all differ."""
+    """Full layers of random weights, about ``gain`` over the root of their inputs; NDR
+    neurons all differ."""
     rng = np.random.default_rng(seed)
     layers = []
     for i, (k, m) in enumerate(itertools.pairwise(widths)):
@@ -38,7 +40,8 @@ def random_network(
 
 
 def centred_network(rows: int = 40, size: float = 1.0, heights: float | None = None) -> Network:
-    """Twelve NDR neurons about their peaks, and four sums; ``size``: factor on the neurons' biases."""
+    """Twelve NDR neurons about their peaks, and four sums; ``size``: factor on
+    the neurons' biases."""
     rng = np.random.default_rng(4)
     height = rng.uniform(0.3, 1, 12) if heights is None else np.full(12, heights)
     hidden = Ndr(rng.uniform(0.5, 2, 12), height)

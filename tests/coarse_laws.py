@@ -6,8 +6,8 @@ from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
 def _coarse(
     step: float, spread: float, cycle: float, bounds: tuple[float, float] | None = None
 ) -> tuple[LinearStep, EcramSpread]:
-    """Soft bounds: a step falls to 0 at the nominal bound. With ``bounds`` these spread, and steps spread
-    log-normally."""
+    """Soft bounds: a step falls to 0 at the nominal bound. With ``bounds`` these
+    spread, and steps spread log-normally."""
     law = LinearStep(
         step_up=step, step_down=step, w_min=-1, w_max=1, gamma_up=1, gamma_down=1, cycle_sigma=cycle
     )
@@ -25,5 +25,5 @@ COARSE = {
     "4 levels": _coarse(2 / 4, 1.0, 0.3),
     "2 levels": _coarse(2.0, 0.0, 0.0),
 }
-"""Step, noise, and spread of steps and of both bounds are those of aihwkit's presets of these
-names."""
+"""Step, noise, and spread of steps and of both bounds are those of aihwkit's
+presets of these names."""

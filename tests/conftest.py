@@ -9,15 +9,18 @@ import pytest
 
 from tests.extras import costs
 
-# Two workers whose BLAS has two threads each wait for each other: a small factorisation then takes ten times
-# as long. Set before NumPy is imported; workers and processes that tests start inherit it.
+# Two workers whose BLAS has two threads each wait for each other: a small factorisation
+# then takes ten times as long. Set before NumPy is imported; workers and processes that
+# tests start inherit it.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-# A job in the background has SIGINT ignored, and so would every process that a test starts and interrupts.
+# A job in the background has SIGINT ignored, and so would every process that a test
+# starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Designs and arrays live long: looking for garbage among them again and again is a twelfth of a run.
+# Designs and arrays live long: looking for garbage among them again and again is a
+# twelfth of a run.
 gc.set_threshold(50_000, 20, 100)
 
 SUMMARY = pytest.StashKey[dict[str, list[str]]]()

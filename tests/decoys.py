@@ -1,4 +1,5 @@
-"""A user's own files with the names of the repository's folders, which must do ndrite no harm."""
+"""A user's own files with the names of the repository's folders, which must
+do ndrite no harm."""
 
 from pathlib import Path
 
@@ -12,7 +13,8 @@ with ndrite.connect("golden:") as board:
 
 
 def write_decoys(folder: Path) -> Path:
-    """Write host.py, emulator.py, hdl.py and a folder boards/, each failing on import; return a script."""
+    """Write host.py, emulator.py, hdl.py and a folder boards/, each failing on
+    import; return a script."""
     (folder / "boards").mkdir()
     for name in ("host.py", "emulator.py", "hdl.py", "boards/__init__.py"):
         (folder / name).write_text("raise RuntimeError('a file of the user was imported')")

@@ -1,4 +1,5 @@
-"""Packages of ndrite's extras in tests: a test that lacks one is skipped, and the reason names the extra."""
+"""Packages of ndrite's extras in tests: a test that lacks one is skipped, and the
+reason names the extra."""
 
 import re
 from collections import Counter
@@ -33,12 +34,14 @@ EXTRA = {
 
 
 def needs(module: str) -> Any:
-    """Return the imported module; skip the test, or at import the whole file, if it is not installed."""
+    """Return the imported module; skip the test, or at import the whole file, if it
+    is not installed."""
     return pytest.importorskip(module, reason=f"needs ndrite[{EXTRA[module.split('.')[0]]}]")
 
 
 def costs(reports: list[Any]) -> list[str]:
-    """Return a line per extra with the skips it caused; a file that is skipped whole counts as one."""
+    """Return a line per extra with the skips it caused; a file that is skipped
+    whole counts as one."""
     reasons = (str(r.longrepr[2] if isinstance(r.longrepr, tuple) else r.longrepr) for r in reports)
     extras = [extra[1] if (extra := re.search(r"ndrite\[([\w-]+)\]", text)) else "" for text in reasons]
     lines = [f"ndrite[{extra}]: {count}" for extra, count in sorted(Counter(filter(None, extras)).items())]

@@ -1,4 +1,5 @@
-"""Datagrams that get lost, doubled, overtaken and damaged, at set rates: how the UDP link is tried."""
+"""Datagrams that get lost, doubled, overtaken and damaged, at set rates: how the
+UDP link is tried."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from tests.faulty_link import Faulty, Rates
 class DatagramRates(Rates):
     """``flip`` per byte, of one bit of it, the others per datagram.
 
-    ``lose``; ``duplicate``, the second one later; ``overtake``: later ones come first; ``cut``: only its
-    beginning comes. A damaged datagram comes nevertheless, as if every checksum had missed it.
+    ``lose``; ``duplicate``, the second one later; ``overtake``: later ones come first;
+    ``cut``: only its beginning comes. A damaged datagram comes nevertheless, as if
+    every checksum had missed it.
     """
 
     lose: float = 0.0
@@ -59,7 +61,8 @@ class FaultyDatagrams(Faulty):
         return self._ready.pop(0)
 
     def _become(self, datagram: bytes, late: list[tuple[int, bytes]]) -> list[bytes]:
-        """What comes of one datagram in its direction, in order; ``late`` keeps what comes after others."""
+        """What comes of one datagram in its direction, in order; ``late`` keeps what
+        comes after others."""
         freed = [held for left, held in late if left <= 1]
         late[:] = [(left - 1, held) for left, held in late if left > 1]
         if self._happens("lose"):

@@ -1,4 +1,5 @@
-"""A link that damages what passes through it, at set rates: how the session is tried, on any transport."""
+"""A link that damages what passes through it, at set rates: how the session is tried,
+on any transport."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ class Rates:
 class Faulty:
     """What damages at set rates what goes through ``under``, whose it is otherwise.
 
-    ``injected`` counts faults by name, the same ones for the same seed and traffic. ``rates`` may be changed
-    at any time.
+    ``injected`` counts faults by name, the same ones for the same seed and traffic.
+    ``rates`` may be changed at any time.
     """
 
     def __init__(self, under: Any, rates: Rates, seed: int) -> None:
@@ -47,8 +48,9 @@ class Faulty:
 class FaultRates(Rates):
     """Of the first four per byte, of the others per call of ``write`` or ``read``.
 
-    ``delay`` keeps what was received back until the next read, ``split`` hands over the first part of it
-    only, ``coalesce`` keeps a write back until the next write or read, ``disconnect`` raises LinkError.
+    ``delay`` keeps what was received back until the next read, ``split`` hands over the
+    first part of it only, ``coalesce`` keeps a write back until the next write or read,
+    ``disconnect`` raises LinkError.
     """
 
     drop: float = 0.0
@@ -62,7 +64,8 @@ class FaultRates(Rates):
 
     @classmethod
     def per_byte(cls, rate: float) -> FaultRates:
-        """One fault in ``1 / rate`` bytes, of all four kinds; each fault of a call ten times as often."""
+        """One fault in ``1 / rate`` bytes, of all four kinds; each fault of a call
+        ten times as often."""
         byte, call = rate / 4, min(1.0, 10 * rate)
         return cls(drop=byte, duplicate=byte, flip=byte, insert=byte, delay=call, split=call, coalesce=call)
 
@@ -85,7 +88,8 @@ class FaultyLink(Faulty):
             self._flush()
 
     def read(self, timeout_s: float) -> bytes:
-        """Receive and damage; may keep all or some of it back. Raises LinkError on a disconnection."""
+        """Receive and damage; may keep all or some of it back. Raises LinkError
+        on a disconnection."""
         self._disconnect()
         self._flush()
         if not self._incoming:

@@ -7,7 +7,8 @@ import pytest
 
 
 def long_where(chosen: Callable[[Any], bool], values: Iterable[Any]) -> list[Any]:
-    """The parameters ``values``; those that are ``chosen`` take long: ``make test-long`` runs them.
+    """The parameters ``values``; those that are ``chosen`` take long: ``make
+    test-long`` runs them.
 
     A value is a parameter, or a tuple of the parameters of one case.
     """

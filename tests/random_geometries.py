@@ -10,7 +10,8 @@ from ndrite.emulator.spec import Geometry, GeometryError
 
 Fields = dict[str, Any]
 Choices = Mapping[str, Sequence[Any] | Callable[[Fields], Sequence[Any]]]
-"""Values of each field, or what says them by the fields before it; none: those fields are drawn again."""
+"""Values of each field, or what says them by the fields before it; none: those
+fields are drawn again."""
 
 
 def random_geometry(rng: np.random.Generator, choices: Choices) -> Geometry:

@@ -27,10 +27,12 @@ def random_graph(
     noise: bool | None = None,
     corner: bool = False,
 ) -> Program:
-    """A program of all kinds of steps over small maps: joined sources, groups, blocks, skips, states, calls.
+    """A program of all kinds of steps over small maps: joined sources, groups, blocks,
+    skips, states, calls.
 
-    ``steps`` are drawn freely, and one more for each of the ``states`` and for the result; ``side`` bounds
-    the rows and columns of a map. The rest as for ``random_program``.
+    ``steps`` are drawn freely, and one more for each of the ``states`` and for the
+    result; ``side`` bounds the rows and columns of a map. The rest as for
+    ``random_program``.
     """
     curves = int(rng.integers(1, geometry.curves + 1))
     drawn = _Graph(geometry, rng, curves, noise, corner)
@@ -44,7 +46,8 @@ def random_graph(
         shapes.append(step.shape(shapes))
     sources = []
     for c, h, w in kept:
-        # One patch with a block of the state's rows and columns: a map of any shape from any other.
+        # One patch with a block of the state's rows and columns: a map of any
+        # shape from any other.
         made.append(drawn.whole(shapes, c * h * w, (h, w), True))
         sources.append(len(shapes))
         shapes.append((c, h, w))
@@ -70,7 +73,8 @@ def random_graph(
 
 
 def random_walk(geometry: Geometry, rng: np.random.Generator, **options: Any) -> Program:
-    """A random graph that a device of ``geometry`` walks; ``options`` as for ``random_graph``."""
+    """A random graph that a device of ``geometry`` walks; ``options`` as for
+    ``random_graph``."""
     for _ in range(10000):
         program = random_graph(geometry, rng, **options)
         try:

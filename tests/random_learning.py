@@ -1,4 +1,5 @@
-"""Random learning programs: stimulus for comparing the plain model, the compiled one and the gateware."""
+"""Random learning programs: stimulus for comparing the plain model, the compiled one
+and the gateware."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -45,13 +46,15 @@ def random_learning(
     tabled: bool = False,
     noisy_readings: bool = False,
 ) -> Learning:
-    """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
+    """Devices, rates and converters of a random network that ``geometry`` can
+    hold, with converters.
 
-    ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``tiles``:
-    weights are sums over tiles. ``corner``: states at their bounds, largest steps, rates and noise, so that
-    every clip is reached. ``coarse``: steps of up to the whole range, whose pulses are taken one after the
-    other. ``tabled``: tables of steps. ``noisy_readings``: readings of fast devices and tiles have noise, and
-    choppers are reversed after several of them.
+    ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast
+    devices. ``tiles``: weights are sums over tiles. ``corner``: states at their bounds,
+    largest steps, rates and noise, so that every clip is reached. ``coarse``: steps of
+    up to the whole range, whose pulses are taken one after the other. ``tabled``:
+    tables of steps. ``noisy_readings``: readings of fast devices and tiles have noise,
+    and choppers are reversed after several of them.
     """
     program = random_program(
         geometry,
@@ -102,7 +105,8 @@ def with_laws(
 
 
 def _with_smooth_curves(program: Program, rng: np.random.Generator) -> Program:
-    """Curves that stay within the codes, and voltages within the curves: few slopes are cut off."""
+    """Curves that stay within the codes, and voltages within the curves: few
+    slopes are cut off."""
     nodes = rng.integers(0, 256, (len(program.curve_base), program.curve_base.shape[1] + 1)) << TABLE_BITS
     layers = [
         replace(layer, table_bits=TABLE_BITS, vshift=min(SHIFT_MAX, layer.vshift + 2))

@@ -10,8 +10,8 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 def refused(error: Errors, *rows: tuple[Any, ...], given: str = "") -> Any:
     """A test, to be given a name in its module: what every row calls raises ``error``.
 
-    A row is a function, its arguments, and a pattern of what is said; the values of the fixtures that
-    ``given`` names, with spaces between them, come before the arguments.
+    A row is a function, its arguments, and a pattern of what is said; the values of the
+    fixtures that ``given`` names, with spaces between them, come before the arguments.
     """
 
     @pytest.mark.parametrize("row", rows, ids=[str(row[-1]) for row in rows])

@@ -1,4 +1,5 @@
-"""What tests give to programs and devices, single steps of programs, and what must come of them."""
+"""What tests give to programs and devices, single steps of programs, and what
+must come of them."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +20,8 @@ from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Campaign,
 
 
 def random_inputs(program: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
-    """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0 and all 255 in turn."""
+    """Input vectors uint8 (count, inputs): random ones, sparse ones, all 0
+    and all 255 in turn."""
     x = rng.integers(0, INPUT_MAX + 1, (count, program.inputs)).astype(np.uint8)
     for i in range(1, count, 4):
         x[i, rng.random(program.inputs) < 0.8] = 0
@@ -29,21 +31,24 @@ def random_inputs(program: Program, rng: np.random.Generator, count: int) -> np.
 
 
 def step_of(program: Program, number: int, maps: dict[int, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """The map (n, C, H, W) that step ``number`` of a program makes of the maps it reads; read noise off."""
+    """The map (n, C, H, W) that step ``number`` of a program makes of the maps it
+    reads; read noise off."""
     step = program.steps[number]
     codes = Codes.of(program, Draw.none(len(maps[step.reads[0]])))
     return np.asarray(evaluated(codes, At(0, number, program.products_before(number)), step, maps))
 
 
 def inferred(board: Any, program: Program, x: npt.NDArray[Any], **how: Any) -> npt.NDArray[Any]:
-    """What a board that holds a program answers: the plain golden model's outputs in every bit."""
+    """What a board that holds a program answers: the plain golden model's
+    outputs in every bit."""
     y = board.infer(x, **how)
     np.testing.assert_array_equal(y, Core(program, fast=False).infer(x, **how), err_msg=f"{board}, {program}")
     return np.asarray(y)
 
 
 def ran(board: Any, program: Program, x: npt.NDArray[Any], **how: Any) -> npt.NDArray[Any]:
-    """What a board infers once it is programmed; the golden model's outputs, as ``inferred`` has it."""
+    """What a board infers once it is programmed; the golden model's outputs, as
+    ``inferred`` has it."""
     board.program(program)
     return inferred(board, program, x, **how)
 
@@ -51,7 +56,8 @@ def ran(board: Any, program: Program, x: npt.NDArray[Any], **how: Any) -> npt.ND
 def voted(
     board: Any, program: Program, x: npt.NDArray[Any], labels: npt.NDArray[Any], plan: Campaign, **how: Any
 ) -> npt.NDArray[Any]:
-    """The votes of a campaign on a board that holds a program: the golden model's, and as many are right."""
+    """The votes of a campaign on a board that holds a program: the golden model's, and
+    as many are right."""
     got, wanted = board.campaign(x, labels, plan, **how), campaign(program, x, labels, plan)
     for name in ("votes", "correct"):
         np.testing.assert_array_equal(getattr(got, name), getattr(wanted, name), err_msg=f"{name}, {program}")
@@ -66,7 +72,8 @@ def quiet(program: Program) -> Program:
 def trace(
     model: EcramModel, up: int, down: int, rng: np.random.Generator | None = None, devices: int = 1
 ) -> npt.NDArray[np.float64]:
-    """States (up + down + 1, devices) of fresh devices at their lower bound: ``up`` pulses, then ``down``."""
+    """States (up + down + 1, devices) of fresh devices at their lower bound: ``up``
+    pulses, then ``down``."""
     w = np.full(devices, model.low)
     states = [w]
     for i in range(up + down):
@@ -100,14 +107,15 @@ def flip(board: Any, where: int, bit: int) -> None:
 
 
 def hang(board: Any, program: Program) -> None:
-    """Lose the mark by which the sequencer knows the last layer of what the board holds: it goes round for
-    ever, until the watchdog ends it."""
+    """Lose the mark by which the sequencer knows the last layer of what the board
+    holds: it goes round for ever, until the watchdog ends it."""
     word, low, _ = DESCRIPTOR["last"]
     flip(board, address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word), low)
 
 
 def sparse_samples(payload: bytes, count: int) -> list[npt.NDArray[np.uint8]] | None:
-    """The ``count`` codes, uint8 (K,), of each sample of a payload; None where it has none or a part."""
+    """The ``count`` codes, uint8 (K,), of each sample of a payload; None where it
+    has none or a part."""
     found, at = [], 0
     while at < len(payload):
         x = np.zeros(count, np.uint8)

@@ -1,4 +1,5 @@
-"""What each package may import from outside: a list of what is allowed, so that nothing new slips in."""
+"""What each package may import from outside: a list of what is allowed, so that
+nothing new slips in."""
 
 import ast
 import subprocess

@@ -10,7 +10,8 @@ DOCTOR = Path(__file__).parents[1] / ".ci" / "doctor.py"
 
 
 def doctor(path: Path) -> tuple[int, str]:
-    """Exit code and words where these programs alone are there; no package of this environment either."""
+    """Exit code and words where these programs alone are there; no package of this
+    environment either."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(DOCTOR)],
         env={"PATH": str(path)},

@@ -1,9 +1,11 @@
-"""Accuracy of a network on a peer's chips: programming error alone, read noise off. Prints JSON.
+"""Accuracy of a network on a peer's chips: programming error alone, read noise
+off. Prints JSON.
 
     python accuracy_peer.py lightning|analog WEIGHTS.npz --chips 10
 
-``WEIGHTS.npz`` holds w0 (784, 128), w1 (128, 10), x float32 (N, 784) in 0..1, labels (N,) and ``error``, the
-deviation of a weight relative to its layer's largest. The activation is x exp(1 - x) above 0, no biases.
+``WEIGHTS.npz`` holds w0 (784, 128), w1 (128, 10), x float32 (N, 784) in 0..1, labels
+(N,) and ``error``, the deviation of a weight relative to its layer's largest. The
+activation is x exp(1 - x) above 0, no biases.
 """
 
 import argparse
@@ -19,8 +21,8 @@ Chip = Callable[[Any], Any]
 
 
 def lightning(w0: Any, w1: Any, error: float) -> Chip:
-    """Build a chip of aihwkit-lightning with 8-bit converters. It runs in training mode, the only mode in
-    which its noise works."""
+    """Build a chip of aihwkit-lightning with 8-bit converters. It runs in training
+    mode, the only mode in which its noise works."""
     import torch
     from aihwkit_lightning.nn import AnalogLinear
     from lightning import config
@@ -45,8 +47,8 @@ def lightning(w0: Any, w1: Any, error: float) -> Chip:
 
 
 def analog(w0: Any, w1: Any, error: float) -> Chip:
-    """Build a chip of analoglib: pairs of cells without converters. Its error is that of a cell; a weight's
-    error is sqrt(2) times as large.
+    """Build a chip of analoglib: pairs of cells without converters. Its error is that
+    of a cell; a weight's error is sqrt(2) times as large.
 
     Its products are currents: the largest weight is the whole range of a cell's conductance.
     """

@@ -1,9 +1,10 @@
-"""aihwkit 1.2 doing what learning here does: pulses of a device, coincidences, rank-one updates, digits.
+"""aihwkit 1.2 doing what learning here does: pulses of a device, coincidences,
+rank-one updates, digits.
 
     PYTHON_WITH_AIHWKIT learning_peer.py WORK.npz
 
-``WORK.npz`` is what ``benchmarks/learning.py`` writes: inputs, errors, samples, labels. Prints JSON, and
-writes the arrays that are compared to ``WORK.peer.npz``.
+``WORK.npz`` is what ``benchmarks/learning.py`` writes: inputs, errors, samples, labels.
+Prints JSON, and writes the arrays that are compared to ``WORK.peer.npz``.
 """
 
 import json
@@ -40,8 +41,8 @@ PLAIN = {
 
 
 def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: Any) -> SingleRPUConfig:
-    """Return the configuration of a LinearStep device, updated by trains of ``slots`` slots and read without
-    error."""
+    """Return the configuration of a LinearStep device, updated by trains of ``slots``
+    slots and read without error."""
     rpu = SingleRPUConfig(device=LinearStepDevice(dw_min_std=cycle, dw_min_dtod=spread, **(PLAIN | device)))
     rpu.update.desired_bl = slots
     rpu.update.update_management = False
@@ -51,9 +52,10 @@ def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: Any) -
 
 
 def with_transfer(plain: SingleRPUConfig, threshold: float, chop: float, most: int) -> UnitCellRPUConfig:
-    """Return the configuration of Tiki-Taka 2, or of AGAD if ``chop`` is not 0, with two copies of the
-    device. A column is read after every update, without error. The buffer gives one pulse per ``threshold``
-    steps of the device, at most ``most`` at once, and forgets nothing."""
+    """Return the configuration of Tiki-Taka 2, or of AGAD if ``chop`` is not 0, with
+    two copies of the device. A column is read after every update, without error. The
+    buffer gives one pulse per ``threshold`` steps of the device, at most ``most`` at
+    once, and forgets nothing."""
     chopped = {"in_chop_prob": chop, "fast_lr": 1.0, "scale_fast_lr": True}
     rule = (DynamicTransferCompound if chop else BufferedTransferCompound)(
         **(chopped if chop else {}),
@@ -100,8 +102,8 @@ def response(work: Any) -> Any:
 
 
 def coincidences(work: Any) -> Any:
-    """Count the coinciding pulses (updates, rows, columns) of trains with probabilities p of rows and q of
-    columns."""
+    """Count the coinciding pulses (updates, rows, columns) of trains with probabilities
+    p of rows and q of columns."""
     p, q, slots = work["p"], work["q"], int(work["slots"])
     step = 1e-4
     tile = tile_of(len(p), len(q), config(slots, dw_min=step), 0.0, step * slots)
@@ -119,8 +121,8 @@ def coincidences(work: Any) -> Any:
 
 
 def rank_one(work: Any) -> Any:
-    """Return the states after rank-one updates; steps vary by 30 % between devices and between pulses, and
-    shrink toward the bounds."""
+    """Return the states after rank-one updates; steps vary by 30 % between devices and
+    between pulses, and shrink toward the bounds."""
     rows, columns = work["x"].shape[1], work["d"].shape[1]
     law = {"gamma_up": 0.4, "gamma_down": 0.73, "dw_min": 0.002}
     tile = tile_of(rows, columns, config(15, cycle=0.3, spread=0.3, **law), 0.0, 0.002 * 15)
@@ -142,8 +144,8 @@ def network(widths: tuple[int, ...], rpu: Any, seed: int) -> Any:
 
 
 def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
-    """Train a network of sigmoids one sample at a time; return its accuracy after each epoch, for each
-    seed."""
+    """Train a network of sigmoids one sample at a time; return its accuracy after each
+    epoch, for each seed."""
     data = how["data"]
     x, test_x = (torch.tensor(work[f"{data}_{p}"] / 255, dtype=torch.float32) for p in ("x", "test_x"))
     y, test_y = (torch.tensor(work[f"{data}_{p}"].astype(np.int64)) for p in ("y", "test_y"))
@@ -174,7 +176,8 @@ def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
 
 
 def speed() -> dict[str, float]:
-    """Measure the samples per second of 784-128-10 by batch size, and of 784-64-10 one by one."""
+    """Measure the samples per second of 784-128-10 by batch size, and of
+    784-64-10 one by one."""
     found = {}
     for name, batch, hidden in (("1", 1, 128), ("10", 10, 128), ("64", 64, 128), ("64 hidden", 1, 64)):
         model = network((784, hidden, 10), config(15), 0)
@@ -193,8 +196,8 @@ def speed() -> dict[str, float]:
 
 
 def best(work: Any, how: dict[str, Any]) -> dict[str, Any]:
-    """Return ``how`` with the rate, transfer threshold and chopper probability that are best on other
-    seeds."""
+    """Return ``how`` with the rate, transfer threshold and chopper probability that are
+    best on other seeds."""
     settings = [
         how | {"rate": rate, "threshold": threshold, "chop": chop}
         for rate in how["rates"]

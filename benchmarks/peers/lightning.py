@@ -1,4 +1,5 @@
-"""aihwkit-lightning 2.1: its noise works in training mode only, so that is the mode; no gradients."""
+"""aihwkit-lightning 2.1: its noise works in training mode only, so that is the
+mode; no gradients."""
 
 from typing import Any
 
@@ -11,7 +12,8 @@ torch.set_num_threads(1)
 
 
 def config() -> TorchInferenceRPUConfig:
-    """Return the configuration: 8-bit converters, output noise, tiles of 128 rows, fixed input ranges."""
+    """Return the configuration: 8-bit converters, output noise, tiles of 128 rows,
+    fixed input ranges."""
     rpu = TorchInferenceRPUConfig()
     rpu.mapping.max_input_size = TILE
     rpu.forward.inp_res = 254
@@ -29,8 +31,8 @@ LAYERS = [AnalogLinear(784, 128, bias=True, rpu_config=config()), AnalogLinear(1
 
 
 def make_chip(w0: Any, w1: Any) -> Any:
-    """Program the weights with a new programming error and return the inference function; the activation is x
-    exp(1 - x), as in ndrite's neurons."""
+    """Program the weights with a new programming error and return the inference
+    function; the activation is x exp(1 - x), as in ndrite's neurons."""
     with torch.no_grad():
         for layer, w in zip(LAYERS, (w0, w1), strict=True):
             clean = torch.from_numpy(w.T.copy())

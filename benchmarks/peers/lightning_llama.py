@@ -1,10 +1,12 @@
-"""aihwkit-lightning 2.1 on the language model of examples/: every full layer and the head on analog tiles.
+"""aihwkit-lightning 2.1 on the language model of examples/: every full layer and the
+head on analog tiles.
 
     python lightning_llama.py MODEL.gguf
 
-Prints JSON: tokens a second on one thread, in decoding and in a batch; 8-bit inputs, 12-bit converters,
-output noise and weights that are off by 4 % of their column's largest, in training mode (noise works in no
-other), without gradients. Run by ``benchmarks/decoding.py``.
+Prints JSON: tokens a second on one thread, in decoding and in a batch; 8-bit inputs,
+12-bit converters, output noise and weights that are off by 4 % of their column's
+largest, in training mode (noise works in no other), without gradients. Run by
+``benchmarks/decoding.py``.
 """
 
 import json

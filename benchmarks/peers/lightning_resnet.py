@@ -1,9 +1,11 @@
-"""aihwkit-lightning 2.1 on a ResNet's shapes: analog convolutions, 8-bit converters, output noise.
+"""aihwkit-lightning 2.1 on a ResNet's shapes: analog convolutions, 8-bit
+converters, output noise.
 
     python lightning_resnet.py --network ResNet-20 --batch 100
 
-Prints JSON: the best of three batches, in training mode (its noise works in no other), without gradients and
-without batch normalisation, one thread. Run by ``benchmarks/golden.py --peer``.
+Prints JSON: the best of three batches, in training mode (its noise works in no other),
+without gradients and without batch normalisation, one thread. Run by
+``benchmarks/golden.py --peer``.
 """
 
 import argparse
@@ -27,8 +29,8 @@ def convolution(inputs: int, outputs: int, side: int, stride: int) -> Any:
 
 
 class Block(nn.Module):
-    """A residual block: two convolutions and a shortcut, which is a 1 x 1 convolution if the shape
-    changes."""
+    """A residual block: two convolutions and a shortcut, which is a 1 x 1 convolution
+    if the shape changes."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -2,8 +2,9 @@
 
     PYTHON_WITH_AIHWKIT states_peer.py WORK.json STATES.npz
 
-``WORK.json`` is what ``benchmarks/states.py`` writes: laws, start, directions of the pulses, and
-after how many the states are kept. ``STATES.npz`` has them, (devices,), by law, series and number of pulses.
+``WORK.json`` is what ``benchmarks/states.py`` writes: laws, start, directions of the
+pulses, and after how many the states are kept. ``STATES.npz`` has them, (devices,), by
+law, series and number of pulses.
 """
 
 import json
@@ -21,7 +22,8 @@ torch.set_num_threads(1)
 
 
 def tile_of(law: dict[str, Any], shape: tuple[int, int], start: float) -> Any:
-    """Return a tile of devices at state ``start``, each of which takes exactly one pulse an update."""
+    """Return a tile of devices at state ``start``, each of which takes exactly
+    one pulse an update."""
     device = array(law["preset"]) if law["preset"] else getattr(devices, law["kind"])(**law["fields"])
     config = SingleRPUConfig(device=device)
     config.update.desired_bl = 1

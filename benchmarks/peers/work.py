@@ -1,9 +1,11 @@
-"""What every peer does, and how it is timed: 784-128-10, C chips x N images, one thread. Prints JSON.
+"""What every peer does, and how it is timed: 784-128-10, C chips x N images, one
+thread. Prints JSON.
 
     python work.py WEIGHTS.npz --images 1000 --chips 20
 
-``WEIGHTS.npz`` holds w0 (784, 128), w1 (128, 10) and x float32 (N, 784) in 0..1. For each chip new
-programming error, for each image new read noise, 8-bit converters where the peer has them.
+``WEIGHTS.npz`` holds w0 (784, 128), w1 (128, 10) and x float32 (N, 784) in 0..1. For
+each chip new programming error, for each image new read noise, 8-bit converters where
+the peer has them.
 """
 
 import argparse
@@ -20,8 +22,8 @@ TILE = 128
 
 
 def run(name: str, make_chip: Callable[[Any, Any], Callable[[Any], Any]]) -> None:
-    """Time ``make_chip(w0, w1)`` together with its inference of all images, for each chip; print the best of
-    three rounds."""
+    """Time ``make_chip(w0, w1)`` together with its inference of all images, for each
+    chip; print the best of three rounds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("weights")
     parser.add_argument("--images", type=int, default=1000)

@@ -1,8 +1,10 @@
-"""Cards with an XC7A200T in a PCIe slot: SQRL Acorn CLE-215+ and RHS NiteFury II, pin for pin the same.
+"""Cards with an XC7A200T in a PCIe slot: SQRL Acorn CLE-215+ and RHS NiteFury II, pin
+for pin the same.
 
-The hard block, its transceiver and their clocks are ``pcie_7x``, a module that its user brings (by regymm,
-CERN-OHL-P: https://github.com/regymm/pcie_7x); this is its instance, and the endpoint behind it. Nobody has
-tried the two together: nothing here was placed, routed or run.
+The hard block, its transceiver and their clocks are ``pcie_7x``, a module that its
+user brings (by regymm, CERN-OHL-P: https://github.com/regymm/pcie_7x); this is its
+instance, and the endpoint behind it. Nobody has tried the two together: nothing here
+was placed, routed or run.
 """
 
 from amaranth import Const, Instance, Module, Signal
@@ -32,15 +34,17 @@ OTHERS = {
     "cfg_dsn": In(64),
     "cfg_pm_wake": In(1),
 }
-"""The wrapper's ports other than ``USER_SIDE`` and the pins, with directions as seen by the wrapper."""
+"""The wrapper's ports other than ``USER_SIDE`` and the pins, with directions as
+seen by the wrapper."""
 PARAMETERS = ("CFG_VEND_ID", "CFG_DEV_ID", "CLASS_CODE", "BAR0", "BAR1")
 
 
 class Artix7Top(wiring.Component):
-    """Top component of a PCIe card, with one port per pin: the endpoint, ``Adapter`` and the wrapper of the
-    hard block.
+    """Top component of a PCIe card, with one port per pin: the endpoint, ``Adapter``
+    and the wrapper of the hard block.
 
-    The array's clock comes from the block's through a PLL. While that is not locked, the link counts as down.
+    The array's clock comes from the block's through a PLL. While that is not locked,
+    the link counts as down.
     """
 
     def __init__(self, board: PcieTarget, *, build_id: int) -> None:
@@ -99,8 +103,8 @@ class Artix7Top(wiring.Component):
         return m
 
     def _pll(self, m: Module, user_clock: Signal, array_clock: Signal) -> Signal:
-        """Generate the array's clock from the hard block's user clock; return a signal in domain ``pcie``
-        that says whether the array's clock runs."""
+        """Generate the array's clock from the hard block's user clock; return a signal
+        in domain ``pcie`` that says whether the array's clock runs."""
         board = self.board
         feedback, made, locked, late = Signal(), Signal(), Signal(), Signal()
         m.submodules.pll = Instance(
@@ -124,8 +128,8 @@ class Artix7Top(wiring.Component):
 
 
 def stub() -> str:
-    """Return a Verilog module with the ports of the hard block's wrapper and no contents, for synthesis
-    without the wrapper."""
+    """Return a Verilog module with the ports of the hard block's wrapper and no
+    contents, for synthesis without the wrapper."""
     lines = ["(* blackbox *)", f"module {WRAPPER} #("]
     lines.append(",\n".join(f"  parameter {name} = 0" for name in PARAMETERS))
     lines.append(") (")

@@ -1,5 +1,5 @@
-"""Build of a board's bitstream: RTLIL, Yosys, nextpnr with several seeds, packer, report; stored as a whole
-or not at all."""
+"""Build of a board's bitstream: RTLIL, Yosys, nextpnr with several seeds, packer,
+report; stored as a whole or not at all."""
 
 import json
 import shutil
@@ -32,11 +32,12 @@ def build(
     announce: Announce = lambda _: None,
     progress: Announce = lambda _: None,
 ) -> dict[str, Any]:
-    """Build ``board`` into ``folder``, which is replaced as a whole, and return the report of the build.
+    """Build ``board`` into ``folder``, which is replaced as a whole, and return the
+    report of the build.
 
-    Raises BuildError when a tool is missing or fails; ``folder`` is then unchanged, and the logs are in
-    FOLDER.failed. Raises TimingError when no seed reaches the board's clock; ``folder`` then has the report
-    and logs, but no bitstream.
+    Raises BuildError when a tool is missing or fails; ``folder`` is then unchanged, and
+    the logs are in FOLDER.failed. Raises TimingError when no seed reaches the board's
+    clock; ``folder`` then has the report and logs, but no bitstream.
 
     Parameters
     ----------
@@ -128,7 +129,8 @@ def _report(board: Target, program: Program, result: timing.Timing, seed: int) -
         **available,
         "link": "uart" if board.ethernet is None else "udp",
         "baud": board.baud if board.ethernet is None else None,
-        # For a board that misses its timing, rates are computed at the clock frequency that it reaches.
+        # For a board that misses its timing, rates are computed at the clock
+        # frequency that it reaches.
         **performance(board, program, board.clock_mhz if result.met else result.fmax_mhz),
         "seed": seed,
         "critical_paths": list(result.paths),
@@ -142,8 +144,8 @@ def _fmax_words(board: Target) -> str:
 
 
 def _keep(board: Target, work: Path, seed: int) -> None:
-    """Delete the large intermediate files of a build in ``work``, and name the remaining files after the
-    board."""
+    """Delete the large intermediate files of a build in ``work``, and name the
+    remaining files after the board."""
     for path in work.iterdir():
         if path.name in (f"top.{route.BITSTREAM[board.family]}", f"top.{SUFFIX[board.family]}"):
             path.rename(path.with_stem(board.name))

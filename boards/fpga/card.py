@@ -1,5 +1,5 @@
-"""Build of a PCIe card: from RTL to counts of resources, and on to a bitstream if openXC7 and the user's
-wrapper are installed."""
+"""Build of a PCIe card: from RTL to counts of resources, and on to a bitstream if
+openXC7 and the user's wrapper are installed."""
 
 import json
 import os
@@ -38,8 +38,8 @@ CELLS: dict[str, dict[str, float]] = {
     "dsps": {"DSP48E1": 1},
     "brams": {"RAMB36E1": 1, "RAMB18E1": 0.5},
 }
-"""Resources that each kind of cell in Yosys' output takes. Two LUTs of at most five inputs that share a site
-count twice."""
+"""Resources that each kind of cell in Yosys' output takes. Two LUTs of at most five
+inputs that share a site count twice."""
 PROGRAMS = ("nextpnr-xilinx", "fasm2frames", "xc7frames2bit", "yosys")
 VARIABLES = {
     "CHIPDB": "folder of nextpnr-xilinx' databases",
@@ -60,11 +60,11 @@ def stages(
     announce: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Build the PCIe card ``board`` in folder ``work`` and return its report. Only the first of ``seeds`` is
-    tried.
+    """Build the PCIe card ``board`` in folder ``work`` and return its report. Only the
+    first of ``seeds`` is tried.
 
-    Without openXC7 it ends after synthesis and says what is missing. Raises BuildError as
-    ``ndrite.boards.fpga.build.build``.
+    Without openXC7 it ends after synthesis and says what is missing. Raises BuildError
+    as ``ndrite.boards.fpga.build.build``.
     """
     wall, ended = tools.stopwatch(announce)
     yosys = tools.find("yosys")
@@ -111,8 +111,8 @@ def _report(board: PcieTarget, program: Program, used: dict[str, int], seed: int
 
 
 def counts(statistics: dict[str, Any]) -> dict[str, int]:
-    """Return the numbers of LUTs, flip-flops, DSPs and block RAMs that a design uses, from the output of
-    Yosys' ``stat -json``."""
+    """Return the numbers of LUTs, flip-flops, DSPs and block RAMs that a design uses,
+    from the output of Yosys' ``stat -json``."""
     cells: dict[str, int] = statistics["design"]["num_cells_by_type"]
     used = {
         name: sum(cells.get(cell, 0) * each for cell, each in kind.items()) for name, kind in CELLS.items()
@@ -121,8 +121,8 @@ def counts(statistics: dict[str, Any]) -> dict[str, int]:
 
 
 def missing(environment: Mapping[str, str]) -> list[str]:
-    """List the programs and folders that are missing on this machine and that making a bitstream needs after
-    synthesis."""
+    """List the programs and folders that are missing on this machine and that making a
+    bitstream needs after synthesis."""
     path = environment.get("PATH", "")
     lacking = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     return lacking + [
@@ -133,8 +133,8 @@ def missing(environment: Mapping[str, str]) -> list[str]:
 
 
 def clocks(log: str) -> dict[str, Any]:
-    """Return the achieved and the wanted frequency of each clock in nextpnr's log, and those of the slowest
-    clock. Raises BuildError if the log reports no clock."""
+    """Return the achieved and the wanted frequency of each clock in nextpnr's log, and
+    those of the slowest clock. Raises BuildError if the log reports no clock."""
     reported = {name: (float(mhz), float(aim), word) for name, mhz, word, aim in _CLOCK.findall(log)}
     if not reported:
         raise tools.BuildError("nextpnr-xilinx reported no clock; accepted: at least one in openxc7.log")
@@ -159,7 +159,8 @@ def constraints(board: PcieTarget) -> str:
 
 
 def script(board: PcieTarget) -> str:
-    """Return a shell script that makes a bitstream with openXC7 from the Verilog and the wrapper."""
+    """Return a shell script that makes a bitstream with openXC7 from the
+    Verilog and the wrapper."""
     part, family = board.part, "artix7"
     needed = "\n".join(f': "${{{name}:?{what}}}"' for name, what in VARIABLES.items())
     return f"""#!/bin/sh

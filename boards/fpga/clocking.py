@@ -1,4 +1,5 @@
-"""Clock and reset of each family: the PLL, and a reset that is released after the PLL has locked."""
+"""Clock and reset of each family: the PLL, and a reset that is released after
+the PLL has locked."""
 
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
@@ -7,16 +8,17 @@ from amaranth.lib.cdc import ResetSynchronizer
 from ndrite.boards.fpga.target import Target
 
 HOLD_CYCLES = 1 << 10
-"""Cycles for which iCE40 and Gowin stay in reset after the PLL has locked: iCE40 block RAM is not ready for
-some 3 us."""
+"""Cycles for which iCE40 and Gowin stay in reset after the PLL has locked: iCE40 block
+RAM is not ready for some 3 us."""
 
 
 def clocking(board: Target, clk: Value, reset: Value) -> Module:
-    """Return a module that defines clock domain ``sync`` at ``board.clock_mhz``, made from the clock pin
-    ``clk``.
+    """Return a module that defines clock domain ``sync`` at ``board.clock_mhz``, made
+    from the clock pin ``clk``.
 
-    ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is reset-less and the
-    global set/reset net does it, which costs no routing; elsewhere it is an ordinary synchronous reset.
+    ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is
+    reset-less and the global set/reset net does it, which costs no routing; elsewhere
+    it is an ordinary synchronous reset.
     """
     return {"ecp5": _ecp5, "ice40": _ice40, "gowin": _gowin}[board.family](board, clk, reset)
 
@@ -98,8 +100,8 @@ def _gowin(board: Target, clk: Value, reset: Value) -> Module:
 
 
 def _held(instance: Instance | None, out: Signal, locked: Value, reset: Value) -> Module:
-    """Return a module with the PLL ``instance`` and a synchronous reset that is held for ``HOLD_CYCLES``
-    after the PLL has locked."""
+    """Return a module with the PLL ``instance`` and a synchronous reset that is held
+    for ``HOLD_CYCLES`` after the PLL has locked."""
     m = Module()
     if instance is not None:
         m.submodules.pll = instance

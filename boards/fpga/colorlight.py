@@ -1,10 +1,11 @@
-"""Colorlight i9 (ECP5 45F) on its extension board; the board's DAPLink is the USB serial bridge."""
+"""Colorlight i9 (ECP5 45F) on its extension board; the board's DAPLink is the
+USB serial bridge."""
 
 from ndrite.boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
 from ndrite.boards.fpga.target import Circuit, Pin, RgmiiPins, Target
 
-# The i9 7.2 has two Broadcom B50612D Ethernet PHYs with a common reset. These are the pins of U29, which the
-# wuxx documents call PHY 0.
+# The i9 7.2 has two Broadcom B50612D Ethernet PHYs with a common reset. These are the
+# pins of U29, which the wuxx documents call PHY 0.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("L19"),
     rx_ctl=Pin("M20"),

@@ -1,10 +1,11 @@
-"""``python -m ndrite.boards.fpga.commit [--check | --accept WHY] [FOLDER ...]``: reports into
-boards/fpga/reports.
+"""``python -m ndrite.boards.fpga.commit [--check | --accept WHY] [FOLDER ...]``:
+reports into boards/fpga/reports.
 
-Default: every build/*/report.json. A report of other sources than these (build id) is refused. So is one that
-is worse than the report it replaces, its Fmax lower by more than 5 % or its LUTs, flip-flops, DSPs or block
-RAMs more by over 3 %, unless --accept says why; the reason and what got worse then stand in the report.
---check compares and writes nothing.
+Default: every build/*/report.json. A report of other sources than these (build id)
+is refused. So is one that is worse than the report it replaces, its Fmax lower by
+more than 5 % or its LUTs, flip-flops, DSPs or block RAMs more by over 3 %, unless
+--accept says why; the reason and what got worse then stand in the report. --check
+compares and writes nothing.
 """
 
 import argparse
@@ -22,8 +23,8 @@ AREA = ("luts", "ffs", "dsps", "brams")
 
 
 def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
-    """Describe the figures of a fresh report that are worse than the baseline's by more than the limits;
-    empty if none is."""
+    """Describe the figures of a fresh report that are worse than the baseline's by more
+    than the limits; empty if none is."""
     worse = []
     before, now = baseline.get("fmax_mhz"), fresh.get("fmax_mhz")  # None for a card that was not placed
     if before is not None and now is not None and now < before * (1 - FMAX_LOSS):

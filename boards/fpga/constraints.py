@@ -12,8 +12,8 @@ SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
 
 
 def constraints(board: Target, clock: str) -> str:
-    """Return the text of the constraint file for place and route; ``clock`` is the net that the design is
-    clocked by (ECP5)."""
+    """Return the text of the constraint file for place and route; ``clock`` is the net
+    that the design is clocked by (ECP5)."""
     if board.family == "ecp5":
         return _lpf(board, clock)
     if board.family == "ice40":
@@ -22,10 +22,11 @@ def constraints(board: Target, clock: str) -> str:
 
 
 def clock_net(netlist: Path) -> str:
-    """Return the name of the net that the PLL drives, from the Yosys JSON netlist of an ECP5 design.
+    """Return the name of the net that the PLL drives, from the Yosys JSON netlist
+    of an ECP5 design.
 
-    Flattening keeps one of the clock's names, another one in every design, and place and route ignores a
-    constraint on any other. Raises BuildError when there is no PLL.
+    Flattening keeps one of the clock's names, another one in every design, and place
+    and route ignores a constraint on any other. Raises BuildError when there is no PLL.
     """
     modules: dict[str, Any] = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
     top = next(m for m in modules.values() if int(m.get("attributes", {}).get("top", "0"), 2))
@@ -42,8 +43,8 @@ def _lpf(board: Target, clock: str) -> str:
     for port, pin in board.pins.items():
         settings = f"IO_TYPE={pin.standard} PULLMODE={pin.pull.upper()}"
         lines += [f'LOCATE COMP "{port}" SITE "{pin.site}";', f'IOBUF PORT "{port}" {settings};']
-    # nextpnr derives the frequency of the PLL's output from its input; the clock that it is to aim at is set
-    # on the output.
+    # nextpnr derives the frequency of the PLL's output from its input; the clock that
+    # it is to aim at is set on the output.
     lines.append(f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;')
     lines.append(f'FREQUENCY NET "{clock}" {board.clock_mhz * board.asked:g} MHZ;')
     if board.ethernet is not None:

@@ -1,4 +1,5 @@
-"""The largest arrays that fit each size of ECP5 and hold 784-128-10 networks, as fields of a Target."""
+"""The largest arrays that fit each size of ECP5 and hold 784-128-10 networks, as
+fields of a Target."""
 
 import dataclasses
 
@@ -33,7 +34,8 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# The same array as WIDE, for a board on Ethernet: its buffers take block RAMs, so only half the curves fit.
+# The same array as WIDE, for a board on Ethernet: its buffers take block RAMs, so only
+# half the curves fit.
 WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", curves=32, lane_rows=2)
 # An array without feature maps, for a board on Ethernet.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
@@ -49,14 +51,15 @@ SMALL = Geometry(
     noise=False,
     window=1,
 )
-# An array with feature maps on the smallest part. Maps take the block RAMs of ten lanes; more curves suit
-# networks of learned curves.
+# An array with feature maps on the smallest part. Maps take the block RAMs of ten
+# lanes; more curves suit networks of learned curves.
 SMALL_MAPS = dataclasses.replace(
     SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
-# A learning array for 784-64-10 and similar networks. 128 lanes would fit (84 % of the LUTs), but at 69 to 86
-# MHz, estimated before routing: as many device updates per second as 64 lanes at 120 MHz.
+# A learning array for 784-64-10 and similar networks. 128 lanes would fit (84 % of the
+# LUTs), but at 69 to 86 MHz, estimated before routing: as many device updates per
+# second as 64 lanes at 120 MHz.
 LEARNING = Geometry(
     name="ecp5-85f-learning",
     lanes=64,
@@ -69,23 +72,23 @@ LEARNING = Geometry(
     analog=False,
     window=16,
 )
-# A learning array for 784-32-10 and similar networks: no layer may be wider than the lanes, and 64 lanes
-# would take 136 block RAMs. With step tables, one placement missed the Ethernet clock, and another was not
-# routed in half an hour.
+# A learning array for 784-32-10 and similar networks: no layer may be wider than the
+# lanes, and 64 lanes would take 136 block RAMs. With step tables, one placement missed
+# the Ethernet clock, and another was not routed in half an hour.
 SMALL_LEARNING = dataclasses.replace(
     LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2, step_tables=False
 )
 
 PARTIALS: tuple[MemoryStyle, str] = ("distributed", "core.readout.partials*/m:*")
-"""Memory style of the partial sums. They are deep enough for a block RAM, but its outputs would come too late
-for the neuron, as those of second operands would."""
+"""Memory style of the partial sums. They are deep enough for a block RAM, but its
+outputs would come too late for the neuron, as those of second operands would."""
 
 ECP5_85F: Fabric = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_WIDE: Fabric = ECP5_85F | {
     "geometry": WIDE,
     "memory_styles": (PARTIALS, ("distributed", "walker.seconds.values*/m:*")),
-    # All 156 multipliers of the part are used. Two of the squarers (which multiply only eight bits) and the
-    # multipliers of all neurons but one are built from LUTs.
+    # All 156 multipliers of the part are used. Two of the squarers (which multiply only
+    # eight bits) and the multipliers of all neurons but one are built from LUTs.
     "soft_multipliers": (
         "core.scanner.square_6",
         "core.scanner.square_7",
@@ -113,8 +116,8 @@ ECP5_85F_LEARNING: Fabric = {
     "dsp_inference": False,
 }
 ECP5_45F_LEARNING: Fabric = ECP5_85F_LEARNING | {"device": "45k", "geometry": SMALL_LEARNING}
-# The part has 72 multipliers, of which readouts, noise and neurons take eleven. Three lanes and the squarers
-# of the inputs therefore use LUTs.
+# The part has 72 multipliers, of which readouts, noise and neurons take eleven. Three
+# lanes and the squarers of the inputs therefore use LUTs.
 ECP5_45F_UDP: Fabric = {
     "family": "ecp5",
     "device": "45k",
@@ -126,9 +129,9 @@ ECP5_45F_UDP: Fabric = {
     ),
     "dsp_inference": False,
 }
-# 26 lanes of 4096 words take 52 of the part's 56 block RAMs. All other memories except curves and packets are
-# in LUTs, which leaves no room for the noise generator. Readout and neurons need five of the 28 multipliers,
-# so three lanes use LUTs.
+# 26 lanes of 4096 words take 52 of the part's 56 block RAMs. All other memories except
+# curves and packets are in LUTs, which leaves no room for the noise generator. Readout
+# and neurons need five of the 28 multipliers, so three lanes use LUTs.
 ECP5_25F: Fabric = {
     "family": "ecp5",
     "device": "25k",
@@ -148,7 +151,8 @@ ECP5_25F: Fabric = {
 }
 ECP5_25F_MAPS: Fabric = ECP5_25F | {
     "geometry": SMALL_MAPS,
-    # A sample buffer of 128 words of eight codes would take two block RAMs, but only one is left.
+    # A sample buffer of 128 words of eight codes would take two block RAMs, but
+    # only one is left.
     "block_memory_words": 129,
     "memory_styles": (PARTIALS, ("distributed", "walker.sample*/m:*")),
     "soft_multipliers": (),

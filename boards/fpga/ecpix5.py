@@ -1,4 +1,5 @@
-"""ECPIX-5 by LambdaConcept (ECP5 85F, the faster grade) on Ethernet: one that infers, one that learns."""
+"""ECPIX-5 by LambdaConcept (ECP5 85F, the faster grade) on Ethernet: one that
+infers, one that learns."""
 
 from ndrite.boards.fpga.ecp5_arrays import ECP5_85F_LEARNING, ECP5_85F_WIDE_UDP
 from ndrite.boards.fpga.target import Circuit, Pin, RgmiiPins, Target
@@ -8,8 +9,8 @@ def _led(site: str) -> Pin:
     return Pin(site, active_low=True, pull="up")
 
 
-# The board's Ethernet PHY (Micrel KSZ9031RNX) delays the clock that it sends to the FPGA, and expects a
-# delayed clock from it.
+# The board's Ethernet PHY (Micrel KSZ9031RNX) delays the clock that it sends to the
+# FPGA, and expects a delayed clock from it.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("E11"),
     rx_ctl=Pin("A11"),

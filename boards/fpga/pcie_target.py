@@ -9,8 +9,8 @@ from ndrite.emulator.spec import PRESETS, Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class PcieTarget:
-    """Description of a PCIe card with a 7-series hard block, the counterpart of ``Target`` for boards on UART
-    and Ethernet.
+    """Description of a PCIe card with a 7-series hard block, the counterpart of
+    ``Target`` for boards on UART and Ethernet.
 
     Parameters
     ----------

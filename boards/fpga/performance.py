@@ -1,5 +1,5 @@
-"""Inference rates of a geometry at a clock for a program, estimated from the schedule and the bytes on the
-wire."""
+"""Inference rates of a geometry at a clock for a program, estimated from the schedule
+and the bytes on the wire."""
 
 import dataclasses
 from typing import Any
@@ -25,18 +25,18 @@ FULL_FRAME = MTU + 14 + 4 + 8 + 12
 
 
 def frame_bytes(payload: int) -> int:
-    """Return the number of bytes on the wire for a packet with ``payload`` bytes: header, payload, CRC, the
-    largest COBS overhead, delimiter."""
+    """Return the number of bytes on the wire for a packet with ``payload`` bytes:
+    header, payload, CRC, the largest COBS overhead, delimiter."""
     body = HEADER_BYTES + payload + CRC_BYTES
     return body + 1 + body // 254 + 1
 
 
 def fits(program: Program, geometry: Geometry) -> str | None:
-    """Return why a network of the same shape as ``program`` does not fit an array of ``geometry``, or None if
-    it fits.
+    """Return why a network of the same shape as ``program`` does not fit an array of
+    ``geometry``, or None if it fits.
 
-    The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
-    for 8-bit codes, or run without noise.
+    The shape counts: where a geometry has 8-bit codes or no noise generator the network
+    would be compiled for 8-bit codes, or run without noise.
     """
     layers = []
     for layer in program.layers:
@@ -54,8 +54,8 @@ def fits(program: Program, geometry: Geometry) -> str | None:
 def of_array(
     geometry: Geometry, program: Program, clock_mhz: float, problem: str | None
 ) -> dict[str, int | str | None]:
-    """Return the inference rate of the array for ``program``, regardless of the link; ``problem`` says why
-    the program does not fit, or is None."""
+    """Return the inference rate of the array for ``program``, regardless of the link;
+    ``problem`` says why the program does not fit, or is None."""
     cycles = bound_cycles(program, geometry.lanes, geometry.lane_rows)
     return {
         "network": program.name,
@@ -67,12 +67,12 @@ def of_array(
 
 
 def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
-    """Return the inference rates of a board for ``program`` at ``clock_mhz``; the rates are None if the
-    program does not fit.
+    """Return the inference rates of a board for ``program`` at ``clock_mhz``; the rates
+    are None if the program does not fit.
 
-    ``samples_per_s_compute`` is the clock / schedule bound, nothing skipped; ``samples_per_s_link`` is one
-    request frame a sample at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and
-    answers overlapping.
+    ``samples_per_s_compute`` is the clock / schedule bound, nothing skipped;
+    ``samples_per_s_link`` is one request frame a sample at the UART's bit rate, or in
+    full datagrams on gigabit Ethernet, requests and answers overlapping.
     """
     g = board.geometry
     problem = "it learns, and runs no programs" if board.learns else fits(program, g)

@@ -1,4 +1,5 @@
-"""PLL settings: integer dividers for a wanted clock, within the published limits of each device."""
+"""PLL settings: integer dividers for a wanted clock, within the published
+limits of each device."""
 
 import itertools
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ TOLERANCE = 0.002
 
 @dataclass(frozen=True)
 class Part:
-    """The limits of a type of PLL: the frequencies in MHz that its phase comparator, oscillator and output
-    accept, and its dividers.
+    """The limits of a type of PLL: the frequencies in MHz that its phase comparator,
+    oscillator and output accept, and its dividers.
 
-    ``output_feedback``: it compares what comes out, the oscillator divided; else the oscillator itself.
+    ``output_feedback``: it compares what comes out, the oscillator divided; else the
+    oscillator itself.
     """
 
     compare: tuple[float, float]
@@ -33,15 +35,16 @@ PARTS = {
         (10, 133), (533, 1066), (16, 275), range(1, 17), range(1, 129), (2, 4, 8, 16, 32, 64), False
     ),
 }
-"""Family -> limits of its PLL. ECP5: EHXPLLL with CLKOP as feedback (Lattice FPGA-DS-02012, sysCLOCK PLL
-timing); the comparator's lower limit is that of the reference clock. iCE40: SB_PLL40 in SIMPLE feedback
-(Lattice FPGA-DS-02008, sysCLOCK PLL timing)."""
+"""Family -> limits of its PLL. ECP5: EHXPLLL with CLKOP as feedback (Lattice
+FPGA-DS-02012, sysCLOCK PLL timing); the comparator's lower limit is that of the
+reference clock. iCE40: SB_PLL40 in SIMPLE feedback (Lattice FPGA-DS-02008,
+sysCLOCK PLL timing)."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The divider settings of a PLL. The output clock is input * feedback / reference, on iCE40 also divided
-    by ``output``.
+    """The divider settings of a PLL. The output clock is input * feedback / reference,
+    on iCE40 also divided by ``output``.
 
     ``mhz`` is the output clock, ``oscillator`` the frequency that it is divided from.
     """
@@ -54,9 +57,10 @@ class Setting:
 
 
 def setting(family: str, input_mhz: float, mhz: float) -> Setting:
-    """Choose the dividers of a PLL: those with the clock closest to ``mhz``; among these, those with the
-    fastest comparator (least jitter), then with the oscillator nearest the middle of its range. Raises
-    BuildError when no setting makes ``mhz`` within ``TOLERANCE``."""
+    """Choose the dividers of a PLL: those with the clock closest to ``mhz``; among
+    these, those with the fastest comparator (least jitter), then with the oscillator
+    nearest the middle of its range. Raises BuildError when no setting makes ``mhz``
+    within ``TOLERANCE``."""
     part = PARTS[family]
     middle = sum(part.oscillator) / 2
 

@@ -17,20 +17,21 @@ TARGETS: dict[str, Target] = {
 }
 
 CARDS: dict[str, PcieTarget] = {card.name: card for card in artix7.TARGETS}
-"""PCIe cards by name. They can be built but not flashed or opened, since no bitstream was made for them
-yet."""
+"""PCIe cards by name. They can be built but not flashed or opened, since no bitstream
+was made for them yet."""
 
 BUILDABLE: dict[str, Buildable] = {**TARGETS, **CARDS}
 
 
 def find_buildable(name: str) -> Buildable:
-    """Return the board or card called ``name``. Raises InputError when there is none; the message lists
-    them."""
+    """Return the board or card called ``name``. Raises InputError when there is none;
+    the message lists them."""
     return _named(name, BUILDABLE)
 
 
 def find_target(name: str) -> Target:
-    """Return the board called ``name``. Raises InputError when there is none; the message lists them."""
+    """Return the board called ``name``. Raises InputError when there is none; the
+    message lists them."""
     return _named(name, TARGETS)
 
 

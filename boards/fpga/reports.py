@@ -1,4 +1,5 @@
-"""The committed reports: one JSON file per board, written by ``python -m ndrite.boards.fpga.commit``.
+"""The committed reports: one JSON file per board, written by ``python -m
+ndrite.boards.fpga.commit``.
 
 The table of boards on their page is filled from them by ``make pages``."""
 
@@ -15,7 +16,8 @@ from ndrite.boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
 DIGITS = 16
-"""Number of hexadecimal digits that a report keeps of the digests of its netlist and of Yosys' recipe."""
+"""Number of hexadecimal digits that a report keeps of the digests of its netlist and
+of Yosys' recipe."""
 DROPPED = ("critical_paths",)
 KEYS = (
     "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "
@@ -38,7 +40,8 @@ def load(board: str) -> dict[str, Any] | None:
 
 
 def known_seed(board: str) -> int:
-    """Return the placement seed in a board's committed build report, or 1 if there is no report."""
+    """Return the placement seed in a board's committed build report, or 1 if
+    there is no report."""
     committed = load(board)
     return 1 if committed is None else int(committed["seed"])
 
@@ -49,15 +52,15 @@ def board_netlist(board: Buildable) -> str:
 
 
 def made_from(board: Buildable) -> dict[str, Any]:
-    """Return the fields of a report on which its figures depend: the design that is placed and routed, and
-    the settings for that."""
+    """Return the fields of a report on which its figures depend: the design that is
+    placed and routed, and the settings for that."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
 def of_board(board: Buildable) -> dict[str, Any]:
-    """Return the fields of a report that follow from the board's description alone and not from the tools'
-    results."""
+    """Return the fields of a report that follow from the board's description alone and
+    not from the tools' results."""
     g = board.geometry
     return {
         "board": board.name,
@@ -82,15 +85,16 @@ def _how(board: Buildable) -> dict[str, Any]:
 
 
 def is_current(report: dict[str, Any], board: Buildable) -> bool:
-    """Return whether building ``board`` today would place and route the same netlist with the same settings
-    as in ``report``."""
+    """Return whether building ``board`` today would place and route the same netlist
+    with the same settings as in ``report``."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False
     return bool(report["netlist"] == board_netlist(board)[:DIGITS])
 
 
 def summaries() -> list[dict[str, Any]]:
-    """Return one record per board; the figures in it are None if the board has no committed build report."""
+    """Return one record per board; the figures in it are None if the board has no
+    committed build report."""
     rows = []
     for name, board in BUILDABLE.items():
         g = board.geometry
@@ -117,8 +121,9 @@ COLUMNS = (
 
 
 def table() -> str:
-    """Return the documentation's table of boards, a row for each board with a report, and below it, for some
-    boards, why the network by which rates are computed does not fit."""
+    """Return the documentation's table of boards, a row for each board with a
+    report, and below it, for some boards, why the network by which rates are
+    computed does not fit."""
     rows = [_row(_cells(row)) for row in summaries() if row["reported"]]
     reports = {name: report for name in BUILDABLE if (report := load(name))}
     networks = ", ".join(sorted({report["network"] for report in reports.values()}))
@@ -156,7 +161,8 @@ def _speed(row: dict[str, Any]) -> tuple[str, str]:
     """Format a board's Fmax and whether its timing is met."""
     if row["fmax_mhz"] is None:
         return "not routed", "-"
-    # nextpnr does not time Gowin's multipliers, so its frequency for Gowin boards is not a speed.
+    # nextpnr does not time Gowin's multipliers, so its frequency for Gowin
+    # boards is not a speed.
     fmax = "not a speed" if row["family"] == "gowin" else f"{row['fmax_mhz']:.1f}"
     return fmax, "yes" if row["timing_met"] else "**no**"
 

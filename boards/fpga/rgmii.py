@@ -1,5 +1,5 @@
-"""RGMII pins of an ECP5, one byte per clock in each direction; resets of the PHY and of the domain of its
-clock."""
+"""RGMII pins of an ECP5, one byte per clock in each direction; resets of the PHY and of
+the domain of its clock."""
 
 from amaranth import Cat, ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
@@ -13,19 +13,20 @@ TAPS = 127
 
 
 def eth_domain(m: Module, clock: Value, reset: Value) -> None:
-    """Define clock domain ``eth`` with clock ``clock``. The domain is in reset while ``reset`` is high and
-    for two clock edges after that."""
+    """Define clock domain ``eth`` with clock ``clock``. The domain is in reset while
+    ``reset`` is high and for two clock edges after that."""
     m.domains += ClockDomain("eth")
     m.d.comb += ClockSignal("eth").eq(clock)
     m.submodules.eth_reset = ResetSynchronizer(reset, domain="eth")
 
 
 class PhyStart(wiring.Component):
-    """Holds the Ethernet PHY in reset for ``cycles`` after power-on or the reset button, and clock domain
-    ``eth`` for twice as long.
+    """Holds the Ethernet PHY in reset for ``cycles`` after power-on or the reset
+    button, and clock domain ``eth`` for twice as long.
 
-    A PHY in reset stops its clock, and starts it with irregular edges, which may change the domain's
-    registers after the global reset. The second reset restores them when the clock runs.
+    A PHY in reset stops its clock, and starts it with irregular edges, which may
+    change the domain's registers after the global reset. The second reset restores
+    them when the clock runs.
     """
 
     def __init__(self, cycles: int) -> None:
@@ -42,8 +43,8 @@ class PhyStart(wiring.Component):
 
 
 class Rgmii(wiring.Component):
-    """Converts between RGMII pins and GMII signals in domain ``eth``, whose clock is the PHY's receive clock;
-    data is sent with that clock too.
+    """Converts between RGMII pins and GMII signals in domain ``eth``, whose clock is
+    the PHY's receive clock; data is sent with that clock too.
 
     Raises ValueError: a delay is longer than the pins have.
 
@@ -73,7 +74,8 @@ class Rgmii(wiring.Component):
         clock = ClockSignal("eth")
 
         def comes(name: str, pin: Value) -> tuple[Signal, Signal]:
-            """Return the levels of an input pin on a rising clock edge and on the falling edge after it."""
+            """Return the levels of an input pin on a rising clock edge and on the
+            falling edge after it."""
             late, rise, fall = (Signal(name=f"{name}_{n}") for n in ("late", "rise", "fall"))
             _delay(m, f"{name}_delay", self.receive_taps, pin, late)
             m.submodules[name] = Instance(
@@ -82,7 +84,8 @@ class Rgmii(wiring.Component):
             return rise, fall
 
         def goes(name: str, taps: int, high: Value, low: Value, pin: Value) -> None:
-            """Drive an output pin with ``high`` while the clock is high, and with ``low`` while it is low."""
+            """Drive an output pin with ``high`` while the clock is high, and with
+            ``low`` while it is low."""
             early = Signal(name=f"{name}_early")
             m.submodules[name] = Instance(
                 "ODDRX1F", i_D0=high, i_D1=low, i_SCLK=clock, i_RST=Const(0), o_Q=early

@@ -10,14 +10,14 @@ _ROUTED: dict[Family, str] = {"ecp5": "config", "ice40": "asc", "gowin": "routed
 
 
 def route_arguments(board: Target, seed: int) -> list[str]:
-    """Return nextpnr's command-line arguments: it reads ``top.json`` and the constraints, and writes
-    ``SEED.*`` and ``report-SEED.json``."""
+    """Return nextpnr's command-line arguments: it reads ``top.json`` and the
+    constraints, and writes ``SEED.*`` and ``report-SEED.json``."""
     common = f"--json top.json --report report-{seed}.json --seed {seed} --timing-allow-fail".split()
     routed, limits = f"{seed}.{_ROUTED[board.family]}", f"top.{SUFFIX[board.family]}"
     if board.family == "ecp5":
         part = [f"--{board.device}", "--package", board.package, "--speed", board.speed]
-        # nextpnr's router2 is faster but routes nets of high fan-out over detours: 82 MHz, where router1
-        # reaches 103 MHz.
+        # nextpnr's router2 is faster but routes nets of high fan-out over detours: 82
+        # MHz, where router1 reaches 103 MHz.
         return [*common, *part, "--router", "router1", "--lpf", limits, "--textcfg", routed]
     if board.family == "ice40":
         return [*common, f"--{board.device}", "--package", board.package, "--pcf", limits, "--asc", routed]
@@ -26,8 +26,8 @@ def route_arguments(board: Target, seed: int) -> list[str]:
 
 
 def pack_arguments(board: Target, seed: int) -> list[str]:
-    """Return the command-line arguments of the bitstream packer: it reads a routed design and writes the
-    bitstream, ``top.*``."""
+    """Return the command-line arguments of the bitstream packer: it reads a routed
+    design and writes the bitstream, ``top.*``."""
     routed, bitstream = f"{seed}.{_ROUTED[board.family]}", f"top.{BITSTREAM[board.family]}"
     if board.family == "ecp5":
         return ["--compress", "--input", routed, "--bit", bitstream]

@@ -1,4 +1,5 @@
-"""Places and routes with several seeds at once: nextpnr uses one core, and its result depends on the seed."""
+"""Places and routes with several seeds at once: nextpnr uses one core, and its result
+depends on the seed."""
 
 import re
 from collections import deque
@@ -28,8 +29,8 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Tries:
-    """Placement seeds to try: ``count`` of them from ``first`` up, ``jobs`` at once; nextpnr uses one
-    core."""
+    """Placement seeds to try: ``count`` of them from ``first`` up, ``jobs`` at once;
+    nextpnr uses one core."""
 
     first: int = 1
     count: int = 1
@@ -53,11 +54,12 @@ def search(
     found: Callable[[int, timing.Timing], None],
     progress: Callable[[str], None],
 ) -> dict[int, timing.Timing]:
-    """Place and route ``work/top.json`` with every seed of ``tries``; return the timing with each seed, in
-    the order of the seeds.
+    """Place and route ``work/top.json`` with every seed of ``tries``; return the timing
+    with each seed, in the order of the seeds.
 
-    ``found`` is called as a seed ends, ``progress`` about once a second with a few words. Raises BuildError
-    when nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.
+    ``found`` is called as a seed ends, ``progress`` about once a second with a few
+    words. Raises BuildError when nextpnr fails; none of the other seeds goes on then,
+    nor when the search is left otherwise.
     """
     waiting, results = deque(tries.seeds), dict[int, timing.Timing]()
     running: dict[int, tools.Job] = {}
@@ -81,8 +83,8 @@ def search(
 
 
 def under_way(said: str) -> str:
-    """Describe the progress of place and route, from the last recognised line in nextpnr's log; empty if no
-    line is recognised."""
+    """Describe the progress of place and route, from the last recognised line in
+    nextpnr's log; empty if no line is recognised."""
     for line in reversed(said.splitlines()):
         for pattern, words in _STEPS:
             if match := pattern.search(line):

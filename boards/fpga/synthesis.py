@@ -7,8 +7,8 @@ from ndrite.boards.fpga.floorplan import places
 from ndrite.boards.fpga.pcie_target import Buildable
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
-"""Source of the LUT multiplier. It is copied beside the RTLIL, since the packaged Yosys sees only its working
-folder."""
+"""Source of the LUT multiplier. It is copied beside the RTLIL, since the packaged Yosys
+sees only its working folder."""
 MACHINE = f"top.{MACHINE_CELL}"
 """Hierarchical name of the accelerator in the board's top."""
 SYNTH = {
@@ -19,15 +19,15 @@ SYNTH = {
 }
 
 WRAPPER_STUB = "pcie_7x_stub.v"
-"""File with the interface of the hard block's wrapper, beside the RTLIL; the user of a card provides the
-wrapper itself."""
+"""File with the interface of the hard block's wrapper, beside the RTLIL; the user of a
+card provides the wrapper itself."""
 COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
-"""Yosys command for the small core: the result of reading a word in the cycle in which it is written is
-don't-care."""
+"""Yosys command for the small core: the result of reading a word in the cycle in which
+it is written is don't-care."""
 
 ELEMENTS = "rename -hide */w:*[[]*"
-"""Yosys command that hides names such as NAME[i]. Amaranth gives this name to element i of an array; ABC9
-would take it for bit i of the array, and give up."""
+"""Yosys command that hides names such as NAME[i]. Amaranth gives this name to element i
+of an array; ABC9 would take it for bit i of the array, and give up."""
 
 
 def board_top(board: Buildable, build_id: int) -> object:
@@ -42,8 +42,8 @@ def board_top(board: Buildable, build_id: int) -> object:
 
 
 def recipe(board: Buildable) -> str:
-    """Return the inputs of Yosys other than the netlist: its commands, and the source of the LUT multiplier
-    if the board has one."""
+    """Return the inputs of Yosys other than the netlist: its commands, and the source
+    of the LUT multiplier if the board has one."""
     return script(board) + (SOFT.read_text() if board.soft_multipliers else "")
 
 

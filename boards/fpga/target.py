@@ -11,13 +11,14 @@ from ndrite.hdl.ethernet.addresses import USUAL, Addresses
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
 AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
-"""Family -> frequency at which place and route aims, as a multiple of the board's clock; the tool stops
-improving once it reaches its aim."""
+"""Family -> frequency at which place and route aims, as a multiple of the board's
+clock; the tool stops improving once it reaches its aim."""
 SMALL: dict[str, Any] = {"readouts": 1, "weight_bits": 8, "columns": 256, "layers": 4, "curves": 16}
 SMALL |= {"noise": False, "analog": False, "window": 1}
 """Geometry fields of a board whose core is that of ``ndrite.hdl.small``."""
 BAUD_TOLERANCE = 0.02
-"""Largest relative deviation of the real bit rate at which the UART at the other end still samples safely."""
+"""Largest relative deviation of the real bit rate at which the UART at the other end
+still samples safely."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class RgmiiPins:
     """The pins of a gigabit Ethernet PHY, and the delays between its clock and data
     (``ndrite.boards.fpga.rgmii``).
 
-    ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data received and of the clock
-    sent, ps.
+    ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data
+    received and of the clock sent, ps.
     """
 
     rx_clk: Pin
@@ -54,7 +55,8 @@ class RgmiiPins:
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """The package pin of each Ethernet port of the board's top component, by the port's name."""
+        """The package pin of each Ethernet port of the board's top component,
+        by the port's name."""
         ports = {
             "eth_rx_clk": self.rx_clk,
             "eth_rx_ctl": self.rx_ctl,
@@ -67,7 +69,8 @@ class RgmiiPins:
 
 
 class Fabric(TypedDict):
-    """Fields of ``Target`` that the FPGA and the array in it determine; several boards share them."""
+    """Fields of ``Target`` that the FPGA and the array in it determine; several
+    boards share them."""
 
     family: Family
     device: str
@@ -101,11 +104,12 @@ class Circuit(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Description of an FPGA board: its array geometry, its clock, its pins and its build options.
+    """Description of an FPGA board: its array geometry, its clock, its pins and
+    its build options.
 
-    Raises ValueError when no UART divisor is within ``BAUD_TOLERANCE`` of ``baud``, or the options exclude
-    each other. Raises BuildError when the part's PLL cannot make ``clock_mhz`` from ``input_mhz`` within its
-    limits.
+    Raises ValueError when no UART divisor is within ``BAUD_TOLERANCE`` of ``baud``, or
+    the options exclude each other. Raises BuildError when the part's PLL cannot make
+    ``clock_mhz`` from ``input_mhz`` within its limits.
 
     Parameters
     ----------
@@ -124,7 +128,8 @@ class Target:
     baud:
         Bits per second of the UART.
     ethernet:
-        Pins of the gigabit PHY through which the device is reached; None: it is reached through the UART.
+        Pins of the gigabit PHY through which the device is reached; None: it is reached
+        through the UART.
     addresses:
         The device's addresses on Ethernet.
     held_high:
@@ -136,25 +141,29 @@ class Target:
     loader:
         Board name of openFPGALoader.
     memory_styles:
-        (style, pattern) of memories that Yosys should not place by its own rules: "distributed" and "block"
-        RAM, or "logic" for read-only tables; the pattern names memories in Yosys' selection syntax,
-        from the accelerator down (``core.scanner...``).
+        (style, pattern) of memories that Yosys should not place by its own rules:
+        "distributed" and "block" RAM, or "logic" for read-only tables; the pattern
+        names memories in Yosys' selection syntax, from the accelerator down
+        (``core.scanner...``).
     block_memory_words:
         On ECP5: memories of fewer words are left to the synthesiser and to ``memory_styles``.
     soft_multipliers:
-        Modules (patterns as above) whose multipliers are built from LUTs: lanes in excess of the part's DSPs.
+        Modules (patterns as above) whose multipliers are built from LUTs: lanes in
+        excess of the part's DSPs.
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
     small:
         Whether the core is ``ndrite.hdl.small``'s, without registers that only serve speed.
     learns:
-        Whether the board has a learning core instead of a core that only infers; on Ethernet only.
+        Whether the board has a learning core instead of a core that only infers;
+        on Ethernet only.
     aim:
-        Frequency at which place and route aims, in multiples of ``clock_mhz`` and, on Ethernet, of the
-        receive clock; None: ``AIM`` of the family.
+        Frequency at which place and route aims, in multiples of ``clock_mhz`` and, on
+        Ethernet, of the receive clock; None: ``AIM`` of the family.
     lane_sites_from:
-        On ECP5: number of multiplier sites, counted along the path of ``ndrite.boards.fpga.floorplan``, that
-        are left to the rest of the design before the first lane's site; None: no floorplan.
+        On ECP5: number of multiplier sites, counted along the path of
+        ``ndrite.boards.fpga.floorplan``, that are left to the rest of the design before
+        the first lane's site; None: no floorplan.
     pins_from:
         Source of the pins.
     """
@@ -210,8 +219,8 @@ class Target:
 
     @cached_property
     def pll_setting(self) -> pll.Setting | None:
-        """The PLL setting that makes the board's clock; None on Gowin, where the crystal itself is the
-        clock."""
+        """The PLL setting that makes the board's clock; None on Gowin, where the
+        crystal itself is the clock."""
         return None if self.family == "gowin" else pll.setting(self.family, self.input_mhz, self.clock_mhz)
 
     @property

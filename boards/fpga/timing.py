@@ -26,19 +26,20 @@ CELLS: dict[Family, dict[str, str]] = {
         "brams": "BSRAM",
     },
 }
-"""Resource -> nextpnr's types of cells. iCE40 packs a LUT and a flip-flop in one cell, and only the cells are
-counted."""
+"""Resource -> nextpnr's types of cells. iCE40 packs a LUT and a flip-flop in one cell,
+and only the cells are counted."""
 
 
 GMII = "eth_rx_clk"
-"""Part of the name of the net of an Ethernet PHY's clock, whose frequency is fixed by the line."""
+"""Part of the name of the net of an Ethernet PHY's clock, whose frequency is
+fixed by the line."""
 TOLERANCE = 0.02
 """Relative tolerance when comparing a constraint: periods are whole picoseconds."""
 
 
 class CriticalPath(TypedDict):
-    """A critical path from the cell ``start`` to the cell ``end``: delays in nanoseconds, and the number of
-    cells of logic between them."""
+    """A critical path from the cell ``start`` to the cell ``end``: delays in
+    nanoseconds, and the number of cells of logic between them."""
 
     start: str
     end: str
@@ -50,7 +51,8 @@ class CriticalPath(TypedDict):
 
 @dataclass(frozen=True)
 class Timing:
-    """Figures of a routed design from nextpnr's report: clocks, used cells and critical paths."""
+    """Figures of a routed design from nextpnr's report: clocks, used cells
+    and critical paths."""
 
     clocks: dict[str, tuple[float, float]]
     """Clock net -> (achieved, wanted) frequency in MHz."""
@@ -61,8 +63,8 @@ class Timing:
 
     @property
     def fmax_mhz(self) -> float:
-        """The frequency of the slowest reported clock, except Ethernet's: its frequency is fixed by the line
-        and either met or not."""
+        """The frequency of the slowest reported clock, except Ethernet's: its frequency
+        is fixed by the line and either met or not."""
         speeds = (achieved for name, (achieved, _) in self.clocks.items() if GMII not in name)
         return min(speeds, default=0.0)
 
@@ -75,11 +77,11 @@ class Timing:
 
 
 def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:
-    """Read the figures in a nextpnr ``--report`` file. nextpnr was told to aim at ``asked`` times
-    ``clock_mhz``.
+    """Read the figures in a nextpnr ``--report`` file. nextpnr was told to aim at
+    ``asked`` times ``clock_mhz``.
 
-    Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on
-    another clock.
+    Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its
+    verdict would be on another clock.
     """
     content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     for name, clock in content["fmax"].items():
@@ -99,8 +101,8 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
 
 
 def _path(steps: list[dict[str, Any]]) -> CriticalPath:
-    """Summarise one critical path by its delays in nanoseconds, from the clock edge to the setup of the end
-    register."""
+    """Summarise one critical path by its delays in nanoseconds, from the clock edge to
+    the setup of the end register."""
 
     def total(kinds: Iterable[str]) -> float:
         return float(sum(step["delay"] for step in steps if step["type"] in kinds))

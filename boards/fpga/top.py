@@ -15,13 +15,14 @@ BLINK_S = 0.05
 
 
 PHY_RESET_S = 0.02
-"""Time for which a PHY is held in reset, seconds: twice what the slowest data sheet requires."""
+"""Time for which a PHY is held in reset, seconds: twice what the slowest
+data sheet requires."""
 OUTPUTS = ("tx", "eth_tx_clk", "eth_tx_ctl", "eth_tx_data", "eth_reset", "link_led", "activity_led", "high_")
 
 
 class BoardTop(wiring.Component):
-    """Top component of a board, with one port per pin: a device on UART or Ethernet at the board's clock.
-    Ports have the levels of the pins."""
+    """Top component of a board, with one port per pin: a device on UART or Ethernet at
+    the board's clock. Ports have the levels of the pins."""
 
     def __init__(self, board: Target, *, build_id: int) -> None:
         self.board = board
@@ -50,14 +51,16 @@ class BoardTop(wiring.Component):
         return m
 
     def _uart(self, m: Module) -> tuple[Value, Value]:
-        """Connect the UART; return two signals for the LEDs: a byte was received, a byte was sent."""
+        """Connect the UART; return two signals for the LEDs: a byte was
+        received, a byte was sent."""
         board = self.board
         m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
         m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]
         return ~self.rx, ~top.uart_tx
 
     def _ethernet(self, m: Module, pins: RgmiiPins) -> tuple[Value, Value]:
-        """Connect the Ethernet PHY; return two signals for the LEDs: a frame is received, a frame is sent."""
+        """Connect the Ethernet PHY; return two signals for the LEDs: a frame is
+        received, a frame is sent."""
         board = self.board
         cycles = round(board.clock_mhz * 1e6)
         m.submodules.top = top = UdpTop(
@@ -91,8 +94,9 @@ class BoardTop(wiring.Component):
 
 
 def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> tuple[Signal, Signal]:
-    """Return ``event`` stretched to ``BLINK_S`` so that an LED shows it, and a pulse at the end of each
-    period of ``BLINK_S``. ``wrap`` is that pulse from another LED; if it is None, a timer is built.
+    """Return ``event`` stretched to ``BLINK_S`` so that an LED shows it, and a pulse at
+    the end of each period of ``BLINK_S``. ``wrap`` is that pulse from another LED; if
+    it is None, a timer is built.
 
     A prescaler keeps the counter short and off the fast paths.
     """

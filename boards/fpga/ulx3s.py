@@ -13,8 +13,8 @@ _COMMON: Circuit = {
     "baud": 3_000_000,  # the fastest rate of the FT231X
     "link_led": Pin("B2"),
     "activity_led": Pin("C2"),
-    # The ESP32's boot pin must be held high: if it is low or floating, the ESP32 may take over the JTAG pins
-    # and reconfigure the FPGA.
+    # The ESP32's boot pin must be held high: if it is low or floating, the ESP32 may
+    # take over the JTAG pins and reconfigure the FPGA.
     "held_high": (("wifi_gpio0", Pin("L2")),),
     "reset": Pin("R1", pull="down"),
     "loader": "ulx3s",

@@ -1,4 +1,5 @@
-"""The simulated board: the RTL compiled for this machine, driven as a byte stream or at its UART pins.
+"""The simulated board: the RTL compiled for this machine, driven as a byte stream or
+at its UART pins.
 
 Imports hdl (only while building), ndrite.emulator.spec and host.
 """

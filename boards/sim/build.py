@@ -1,4 +1,5 @@
-"""Build the simulated board once per netlist and tool versions; later opens find it in the user's cache."""
+"""Build the simulated board once per netlist and tool versions; later opens find it in
+the user's cache."""
 
 from __future__ import annotations
 
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
 TOP_OF_PINS = "ndrite.hdl.tops:SimTop"
 DEFAULT_DIVISOR = 4
-"""Clocks per UART bit in simulation: the fewest with which the receiver still samples in the middle of a
-bit."""
+"""Clocks per UART bit in simulation: the fewest with which the receiver still samples
+in the middle of a bit."""
 KEEP = 48
-"""Number of libraries kept in the cache; the least recently used is dropped first. Each is a few
-megabytes."""
+"""Number of libraries kept in the cache; the least recently used is dropped first. Each
+is a few megabytes."""
 
 KEEP_RUNTIMES = 6
-"""Number of folders kept in the cache with Verilator's own object files; all designs with the same tools and
-flags share a folder."""
+"""Number of folders kept in the cache with Verilator's own object files; all designs
+with the same tools and flags share a folder."""
 
 
 def build(
@@ -38,10 +39,11 @@ def build(
     platform: object = None,
     learns: bool = False,
 ) -> Path:
-    """Return the shared library of the simulated board for a geometry, compiling it if it is not in the
-    cache. ``platform`` selects the gateware design, as ``ndrite.hdl.parts.target`` reads it; ``learns``
-    selects a device with a learning core. Raises SimulationBuildError when no compiler is found, a tool fails
-    or the cache cannot be written."""
+    """Return the shared library of the simulated board for a geometry, compiling it if
+    it is not in the cache. ``platform`` selects the gateware design, as
+    ``ndrite.hdl.parts.target`` reads it; ``learns`` selects a device with a learning
+    core. Raises SimulationBuildError when no compiler is found, a tool fails or the
+    cache cannot be written."""
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(
         **design(TOP_OF_PINS, geometry, divisor=divisor, learns=learns),
@@ -51,15 +53,15 @@ def build(
 
 
 def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
-    """Return the build id that the simulated board has if ``build`` compiles it from the present source
-    files."""
+    """Return the build id that the simulated board has if ``build`` compiles it from
+    the present source files."""
     top = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
     return build_id(netlist(**top, platform=platform))
 
 
 def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
-    """Return the arguments of ``netlist`` for a simulated device, whose top component ``top`` is named as
-    ``module:class``."""
+    """Return the arguments of ``netlist`` for a simulated device, whose top component
+    ``top`` is named as ``module:class``."""
 
     def make(identity: int) -> Elaboratable:
         component: Elaboratable = pkgutil.resolve_name(top)(geometry, build_id=identity, **options)
@@ -76,10 +78,11 @@ def cached_library(
     what: str,
     harness: Path = HARNESS,
 ) -> Path:
-    """Return the library of a design from the cache; compile it if it is absent or damaged, and say so on
-    stderr.
+    """Return the library of a design from the cache; compile it if it is absent or
+    damaged, and say so on stderr.
 
-    ``make``, ``key`` and ``platform`` are those of ``ndrite.boards.netlist.netlist``. Raises as ``build``.
+    ``make``, ``key`` and ``platform`` are those of ``ndrite.boards.netlist.netlist``.
+    Raises as ``build``.
     """
     compiler = find_compiler()
     flags = " ".join([*compiler[1:], *VERILATOR_FLAGS, *CXX_FLAGS, FAST, SLOW])

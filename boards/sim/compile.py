@@ -20,11 +20,11 @@ CXX_FLAGS = (
     "-DVL_IGNORE_UNKNOWN_ARCH"
 ).split()
 FAST, SLOW = "-O1", "-O0"
-"""Compiler flags for fast and slow sources: -O2 takes half as long again and gains nothing. Verilator marks
-code that runs only once as slow."""
+"""Compiler flags for fast and slow sources: -O2 takes half as long again and gains
+nothing. Verilator marks code that runs only once as slow."""
 RARE, SHORT = "rare.cpp", "short.cpp"
-"""Names of joined sources: all slow sources in one, and all short sources in another. This saves time, since
-each source reads the same headers."""
+"""Names of joined sources: all slow sources in one, and all short sources in another.
+This saves time, since each source reads the same headers."""
 LONG_FROM = 1 << 18
 """Size in bytes from which a C++ source is compiled on its own."""
 
@@ -38,8 +38,8 @@ def compile_verilog(
     kept: Path,
     harness: Path = HARNESS,
 ) -> None:
-    """Compile Verilog with top module ``sim_top`` to ``library``, a shared library with the C functions of
-    the harness.
+    """Compile Verilog with top module ``sim_top`` to ``library``, a shared library with
+    the C functions of the harness.
 
     Raises SimulationBuildError when a tool fails.
 
@@ -54,8 +54,9 @@ def compile_verilog(
     compiler:
         C++ compiler command.
     kept:
-        Folder for the objects of Verilator's own C++, the same for every design with these tools and flags;
-        made when absent. Objects come into it whole, and are made again when they no longer are.
+        Folder for the objects of Verilator's own C++, the same for every design with
+        these tools and flags; made when absent. Objects come into it whole, and are
+        made again when they no longer are.
     harness:
         The C++ around the model.
     """

@@ -37,8 +37,8 @@ class Model(Fed):
         self.call("feed", data, len(data))
 
     def go(self, *, pins: bool) -> None:
-        """Switch the host's connection to the UART pins or to the byte stream; call this only between two
-        requests."""
+        """Switch the host's connection to the UART pins or to the byte stream; call
+        this only between two requests."""
         self.call("go", int(not pins))
 
     def take(self) -> bytes:
@@ -50,10 +50,12 @@ class Model(Fed):
 
     @property
     def framing_errors(self) -> int:
-        """The number of bytes received from the device's UART pin whose stop bit was missing."""
+        """The number of bytes received from the device's UART pin whose
+        stop bit was missing."""
         return int(self.call("framing_errors"))
 
     def stall(self, rx: float, tx: float, seed: int = 1) -> None:
-        """Let each side of the byte stream pause at random, for tests: ``rx`` and ``tx`` are the
-        probabilities per cycle (0..1), and ``seed`` is that of their random generator."""
+        """Let each side of the byte stream pause at random, for tests: ``rx`` and
+        ``tx`` are the probabilities per cycle (0..1), and ``seed`` is that of their
+        random generator."""
         self.call("stall", round(rx * 256), round(tx * 256), seed)

@@ -1,4 +1,5 @@
-"""A simulated PCIe card: the compiled endpoint connected to a simulated root complex, in this process."""
+"""A simulated PCIe card: the compiled endpoint connected to a simulated root
+complex, in this process."""
 
 import ctypes
 from pathlib import Path
@@ -20,7 +21,8 @@ TAGS, SLOT_BYTES = 16, 512
 MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
-"""Cycles for which a processor's read waits for an answer: the completion timeout of the root complex."""
+"""Cycles for which a processor's read waits for an answer: the completion timeout of
+the root complex."""
 Loss = Literal["reset", "hot reset", "link down"]
 """Kinds of loss of a card or its link; the last two need the model of a hard block."""
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -42,10 +44,11 @@ FUNCTIONS: dict[str, Function] = {
 
 
 class SimCard(Running):
-    """A freshly powered-on simulated PCIe card of a geometry, which is compiled if it is not in the cache.
+    """A freshly powered-on simulated PCIe card of a geometry, which is compiled if it
+    is not in the cache.
 
-    Satisfies ``ndrite.host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks. Raises
-    SimulationBuildError when it cannot be built.
+    Satisfies ``ndrite.host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND``
+    clocks. Raises SimulationBuildError when it cannot be built.
 
     Parameters
     ----------
@@ -68,13 +71,15 @@ class SimCard(Running):
     name = "simulated card"
 
     def read(self, offset: int) -> int:
-        """Read a word of BAR0; the result is all ones if the card refuses or does not answer."""
+        """Read a word of BAR0; the result is all ones if the card refuses
+        or does not answer."""
         value = ctypes.c_uint32()
         self.call("read", offset, READ_CYCLES, ctypes.byref(value))
         return value.value
 
     def write(self, offset: int, value: int) -> None:
-        """Write a word of BAR0; the write reaches the card while the clock runs, before any later read."""
+        """Write a word of BAR0; the write reaches the card while the clock runs,
+        before any later read."""
         self.call("write", offset, value)
 
     def memory(self, size: int) -> DmaMemory:
@@ -86,7 +91,8 @@ class SimCard(Running):
         return DmaMemory(self._data[first : first + size], MEMORY_BASE + first)
 
     def wait(self, seconds: float) -> None:
-        """Run the clock until an MSI arrives, at most ``seconds * CYCLES_PER_SECOND`` cycles."""
+        """Run the clock until an MSI arrives, at most ``seconds *
+        CYCLES_PER_SECOND`` cycles."""
         self.clock(max(1, round(seconds * CYCLES_PER_SECOND)))
 
     def run(self, cycles: int) -> None:
@@ -104,42 +110,44 @@ class SimCard(Running):
     def configure(
         self, *, max_payload: int = 0, max_read: int = 2, bus_master: bool = True, msi: bool = True
     ) -> None:
-        """Set the card's configuration space: the largest payload and read as size codes (a code means 128 <<
-        code bytes), and whether bus mastering and MSI are enabled."""
+        """Set the card's configuration space: the largest payload and read as
+        size codes (a code means 128 << code bytes), and whether bus mastering
+        and MSI are enabled."""
         self.call("config", max_payload, max_read, int(bus_master), int(msi))
 
     def link(self, *, rate: float, latency: float, every_boundary: bool = False) -> None:
-        """Set the speed of the PCIe link: ``rate`` bytes per clock in each direction (0: unlimited); memory
-        reads are answered after ``latency`` clocks."""
+        """Set the speed of the PCIe link: ``rate`` bytes per clock in each direction
+        (0: unlimited); memory reads are answered after ``latency`` clocks."""
         self.call("link", rate, latency, int(every_boundary))
 
     def fault(self, *, refuse: int = -1, lose: int = -1, gone: int = -1) -> None:
-        """Plan faults: a memory read is refused after ``refuse`` more reads, one gets no answer after
-        ``lose`` more reads, and the card disappears after ``gone`` clocks.
+        """Plan faults: a memory read is refused after ``refuse`` more reads,
+        one gets no answer after ``lose`` more reads, and the card disappears
+        after ``gone`` clocks.
 
         -1: never; the card comes back when ``gone`` is.
         """
         self.call("fault", refuse, lose, gone)
 
     def reset(self, *, after: int, cycles: int, kind: Loss = "reset") -> None:
-        """Reset the card, or cut its link, for ``cycles`` clocks, starting ``after`` clocks from now; both
-        numbers are at least 1.
+        """Reset the card, or cut its link, for ``cycles`` clocks, starting ``after``
+        clocks from now; both numbers are at least 1.
 
         Packets on the link are lost.
         """
         self.call("reset", after, cycles, LOSSES.index(kind))
 
     def counters(self) -> dict[str, int]:
-        """Return counts since power-on: clocks, MSIs, payload bytes and beats in each direction, memory
-        reads, and writes outside the memory."""
+        """Return counts since power-on: clocks, MSIs, payload bytes and beats in each
+        direction, memory reads, and writes outside the memory."""
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
 
 
 class BlockCard(SimCard):
-    """A simulated card with a model of a 7-series hard block between the PCIe link and the design; the array
-    has a clock of its own.
+    """A simulated card with a model of a 7-series hard block between the PCIe link and
+    the design; the array has a clock of its own.
 
     Clocks that it counts are the block's. Raises SimulationBuildError when it cannot be built.
 
@@ -158,5 +166,6 @@ class BlockCard(SimCard):
         self._power_on(cached_library(**top, what=title, harness=HARNESS))
 
     def clocks(self, ratio: float) -> None:
-        """Set the speed of the array's clock: it ticks ``ratio`` times per tick of the hard block's clock."""
+        """Set the speed of the array's clock: it ticks ``ratio`` times per tick of the
+        hard block's clock."""
         self.call("clocks", ratio)

@@ -1,9 +1,9 @@
-"""pcie_block: a model of the user side of a 7-series PCIe hard block, and top components that connect a
-design through it.
+"""pcie_block: a model of the user side of a 7-series PCIe hard block, and top
+components that connect a design through it.
 
-Ports and rules are those of Xilinx PG054 (64-bit interface) as open cores use them (litepcie, pcie_7x). A
-rule that the design breaks silences the model for good, so that every test notices; ``broken`` says which
-(``RULES``)."""
+Ports and rules are those of Xilinx PG054 (64-bit interface) as open cores use them
+(litepcie, pcie_7x). A rule that the design breaks silences the model for good, so that
+every test notices; ``broken`` says which (``RULES``)."""
 
 from amaranth import (
     Cat,
@@ -38,15 +38,18 @@ RULES = ("handshake", "keep", "length", "discontinue", "completions", "interrupt
 
 
 class Block(wiring.Component):
-    """Model of a 7-series PCIe hard block, in clock domain ``block``. On one side it connects to packets,
-    configuration and interrupts of a root complex (with the ports of ``PcieSimTop`` in reversed direction),
-    on the other side it has the ports ``USER_SIDE``.
+    """Model of a 7-series PCIe hard block, in clock domain ``block``. On one side it
+    connects to packets, configuration and interrupts of a root complex (with the
+    ports of ``PcieSimTop`` in reversed direction), on the other side it has the
+    ports ``USER_SIDE``.
 
-    Packets are stored and forwarded in both directions. With ``throttle``, ``tready`` and ``tvalid`` pause at
-    random, between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
-    only ``hot_reset`` raises ``user_reset_out``. A packet that is being delivered to the design then ends at
-    once, or with a beat of garbage once the link is up again. A packet that is being received from the design
-    is discarded up to its ``tlast``, which may come after the link is up again.
+    Packets are stored and forwarded in both directions. With ``throttle``, ``tready``
+    and ``tvalid`` pause at random, between packets and within them. ``hot_reset`` and
+    ``link_down`` lose every packet stored here; only ``hot_reset`` raises
+    ``user_reset_out``. A packet that is being delivered to the design then ends at
+    once, or with a beat of garbage once the link is up again. A packet that is being
+    received from the design is discarded up to its ``tlast``, which may come after the
+    link is up again.
     """
 
     def __init__(self, *, throttle: bool) -> None:
@@ -88,12 +91,13 @@ class Block(wiring.Component):
         return m
 
     def _sometimes(self, bit: int) -> Value:
-        """Return a signal that is high in about three of four cycles at random, or always if ``throttle`` is
-        off."""
+        """Return a signal that is high in about three of four cycles at random, or
+        always if ``throttle`` is off."""
         return self._noise[bit] | self._noise[bit + 3] if self.throttle else Const(1)
 
     def _store(self, m: Module, name: str, lost: Value) -> tuple[SyncFIFOBuffered, Signal]:
-        """Build a memory of packets; return the memory and the number of complete packets that it stores."""
+        """Build a memory of packets; return the memory and the number of complete
+        packets that it stores."""
         fifo = SyncFIFOBuffered(width=BEAT_LAYOUT.size, depth=BEATS)
         m.submodules[name] = DomainRenamer("block")(ResetInserter(lost)(fifo))
         whole = Signal(range(BEATS + 1), name=f"{name}_whole")
@@ -127,7 +131,8 @@ class Block(wiring.Component):
         with m.Elif(user.m_axis_rx_tvalid & user.m_axis_rx_tready):
             m.d.block += [inside.eq(~user.m_axis_rx_tlast & ~ends), ends.eq(0)]
 
-        # Completions in the receive buffer: the number of headers, and of data units of 16 bytes.
+        # Completions in the receive buffer: the number of headers, and of data
+        # units of 16 bytes.
         headers, data = Signal(range(BEATS + 1)), Signal(range(4 * BEATS))
         written = Signal()
         arrival, departure = fifo.w_en & ~written, fifo.r_en & ~inside
@@ -178,8 +183,8 @@ class Block(wiring.Component):
         offered, earlier, told = Signal(), Signal(64 + 8 + 1), Signal(12)
         wires = Cat(user.s_axis_tx_tdata, user.s_axis_tx_tkeep, last)
         m.d.block += [offered.eq(up & user.s_axis_tx_tvalid & ~user.s_axis_tx_tready), earlier.eq(wires)]
-        # How many double words the packet still has to send according to its header, including the present
-        # beat.
+        # How many double words the packet still has to send according to its header,
+        # including the present beat.
         head = user.s_axis_tx_tdata
         length = Mux(head[:10] == 0, 1024, head[:10])
         left = Signal(12)
@@ -221,11 +226,11 @@ def _ports(component: wiring.Component) -> dict[str, Value]:
 
 
 class BehindBlock(wiring.Component):
-    """The design ``inner`` (with the ports of ``PcieSimTop``), connected to the root complex through
-    ``Adapter`` and the model ``Block`` of the hard block.
+    """The design ``inner`` (with the ports of ``PcieSimTop``), connected to the root
+    complex through ``Adapter`` and the model ``Block`` of the hard block.
 
-    Its other ports stay ports. ``clk`` is the block's clock and ``array_clk`` that of ``inner``; without
-    ``own_clock`` both are ``clk``.
+    Its other ports stay ports. ``clk`` is the block's clock and ``array_clk`` that of
+    ``inner``; without ``own_clock`` both are ``clk``.
     """
 
     def __init__(self, inner: wiring.Component, *, throttle: bool, own_clock: bool) -> None:
@@ -278,6 +283,7 @@ class BehindBlock(wiring.Component):
 
 
 def behind_block(geometry: Geometry, *, build_id: int, throttle: bool, **how: int) -> BehindBlock:
-    """Return the endpoint, connected through ``Adapter`` and the model of the hard block, with the array in
-    its own clock domain. ``how`` are further arguments of ``PcieSimTop``."""
+    """Return the endpoint, connected through ``Adapter`` and the model of the
+    hard block, with the array in its own clock domain. ``how`` are further
+    arguments of ``PcieSimTop``."""
     return BehindBlock(PcieSimTop(geometry, build_id=build_id, **how), throttle=throttle, own_clock=True)

@@ -12,13 +12,15 @@ CHUNK_CYCLES = 100_000
 U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
 CType = type["ctypes._CDataType"]
 Function = tuple[CType | None, list[CType]]
-"""Result type of a C function, and the types of its arguments after the handle (``new`` has no handle)."""
+"""Result type of a C function, and the types of its arguments after the handle
+(``new`` has no handle)."""
 FED: dict[str, Function] = {"unsent": (SIZE, []), "cycles": (U64, [])}
 """C functions of the simulation of a ``Fed`` device."""
 
 
 class Running:
-    """A compiled simulation of a device, powered on; its C functions are called in this process.
+    """A compiled simulation of a device, powered on; its C functions are
+    called in this process.
 
     Raises LinkError when the library cannot be loaded or lacks a function.
 
@@ -29,7 +31,8 @@ class Running:
     prefix:
         Prefix of the names of its C functions.
     functions:
-        Name without ``prefix`` -> function, beside ``delete``, ``run``, and a ``new`` that takes nothing.
+        Name without ``prefix`` -> function, beside ``delete``, ``run``, and a ``new``
+        that takes nothing.
     arguments:
         Arguments of ``new``.
     """
@@ -54,8 +57,8 @@ class Running:
         self._handle: int | None = self._functions["new"](*arguments)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call a C function of the simulation by its name without prefix. Raises LinkError once the device is
-        closed."""
+        """Call a C function of the simulation by its name without prefix. Raises
+        LinkError once the device is closed."""
         if self._handle is None:
             raise LinkError("simulated board is closed")
         return self._functions[name](self._handle, *arguments)
@@ -66,8 +69,8 @@ class Running:
         return self._handle is not None
 
     def clock(self, cycles: int) -> bool:
-        """Run the clock until the device sends something (return True) or ``cycles`` clocks have passed
-        (return False)."""
+        """Run the clock until the device sends something (return True) or ``cycles``
+        clocks have passed (return False)."""
         chunks = range(0, cycles, CHUNK_CYCLES)
         return any(self.call("run", min(CHUNK_CYCLES, cycles - start)) for start in chunks)
 
@@ -79,11 +82,12 @@ class Running:
 
 
 class Fed(Running):
-    """A compiled simulation of a device that takes bytes or datagrams from a queue while its clock runs."""
+    """A compiled simulation of a device that takes bytes or datagrams from a queue
+    while its clock runs."""
 
     def run(self, cycles: int) -> bool:
-        """Run the clock until the device has sent a frame or datagram (return True) or ``cycles`` clocks have
-        passed (return False)."""
+        """Run the clock until the device has sent a frame or datagram (return True) or
+        ``cycles`` clocks have passed (return False)."""
         return self.clock(cycles)
 
     @property

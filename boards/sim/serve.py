@@ -13,19 +13,20 @@ from ndrite.host.errors import LinkError
 BURST_CYCLES = 20_000
 """Simulated cycles between two polls of the terminal: about 10 ms."""
 QUIET_CYCLES = 2_000_000
-"""Cycles without traffic after which the simulated clock stops, so that an idle board costs no CPU time. This
-is longer than any request takes, and nothing happens on the device without a request."""
+"""Cycles without traffic after which the simulated clock stops, so that an idle board
+costs no CPU time. This is longer than any request takes, and nothing happens on the
+device without a request."""
 READ_CHUNK = 65536
 IDLE_S = 0.25
-"""Longest single wait for traffic, in seconds: a signal that arrives just before a wait is noticed only after
-it."""
+"""Longest single wait for traffic, in seconds: a signal that arrives just before a wait
+is noticed only after it."""
 
 
 def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[str], None]) -> None:
     """Serve a freshly powered-on simulated board on a pseudo-terminal, until interrupted.
 
-    Raises LinkError when ``link`` is not free, or the board cannot be built. Raises KeyboardInterrupt: how it
-    ends.
+    Raises LinkError when ``link`` is not free, or the board cannot be built. Raises
+    KeyboardInterrupt: how it ends.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[s
     except ImportError:
         raise LinkError("this system has no pseudo-terminals; serve on UDP instead") from None
     model = Model(build(geometry), pins=True, divisor=DEFAULT_DIVISOR)
-    # The server keeps the slave side open, so that the terminal survives when a client closes it.
+    # The server keeps the slave side open, so that the terminal survives when a
+    # client closes it.
     master, slave = os.openpty()
     try:
         tty.setraw(slave)

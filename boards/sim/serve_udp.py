@@ -13,8 +13,8 @@ from ndrite.emulator.spec.datagrams import MTU
 from ndrite.host.errors import LinkError
 
 WAITING = 256
-"""Largest number of datagrams that wait for the device; more wait in the kernel, so that the device gets time
-to run."""
+"""Largest number of datagrams that wait for the device; more wait in the kernel, so
+that the device gets time to run."""
 
 
 def serve_udp(
@@ -22,8 +22,8 @@ def serve_udp(
 ) -> None:
     """Serve a freshly powered-on simulated board on a UDP socket, until interrupted.
 
-    Raises LinkError: the address is not free or not this machine's, or the board cannot be built. Raises
-    KeyboardInterrupt: how it ends.
+    Raises LinkError: the address is not free or not this machine's, or the board cannot
+    be built. Raises KeyboardInterrupt: how it ends.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def _bridge(model: UdpModel, link: socket.socket) -> None:
 
 
 def _receive(model: UdpModel, link: socket.socket) -> bool:
-    """Queue received datagrams for the device, until none is left or ``WAITING`` are queued; return whether
-    any was received."""
+    """Queue received datagrams for the device, until none is left or ``WAITING`` are
+    queued; return whether any was received."""
     fed = False
     while model.unsent < WAITING:
         try:

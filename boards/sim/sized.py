@@ -24,11 +24,12 @@ from ndrite.host.session import ATTEMPTS, TIMEOUT_S
 class SizedBoard:
     """A simulated board that has the usual array, or a larger array if a program needs one.
 
-    It is powered on when first spoken to (``device``), so that a first program alone decides which one is
-    compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
-    registers too, is gone then, as after a change of boards. It never shrinks: several programs settle on one
-    size. Satisfies ``ndrite.boards.abilities.Holder``. Raises SimulationBuildError when it cannot be built:
-    by whatever speaks to it first.
+    It is powered on when first spoken to (``device``), so that a first program alone
+    decides which one is compiled. Later a larger program moves it to a larger array;
+    whatever was on the smaller one, counters and registers too, is gone then, as after
+    a change of boards. It never shrinks: several programs settle on one size. Satisfies
+    ``ndrite.boards.abilities.Holder``. Raises SimulationBuildError when it cannot be
+    built: by whatever speaks to it first.
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ class SizedBoard:
     maps:
         Whether it may have feature maps, to hold programs that are no chains.
     learns:
-        Makes the link to a fresh device that learns, of a geometry; None: such a board does not learn.
+        Makes the link to a fresh device that learns, of a geometry; None: such a
+        board does not learn.
     """
 
     def __init__(
@@ -56,8 +58,9 @@ class SizedBoard:
     def of_links(
         cls, link: Callable[[Geometry], Link], learns: Callable[[Geometry], Link] | None = None
     ) -> Self:
-        """Create a board that is driven by packets. ``link`` opens a link to a freshly powered-on device of a
-        geometry, and ``learns`` opens one to a device that learns."""
+        """Create a board that is driven by packets. ``link`` opens a link to a
+        freshly powered-on device of a geometry, and ``learns`` opens one to a
+        device that learns."""
         return cls(
             lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS),
             learns=learns,
@@ -68,7 +71,8 @@ class SizedBoard:
 
     @property
     def device(self) -> Board:
-        """The simulated device that runs the current program; reading this property powers it on."""
+        """The simulated device that runs the current program; reading this
+        property powers it on."""
         return self._board if self._board is not None else self._moved(USUAL)
 
     @property
@@ -77,15 +81,15 @@ class SizedBoard:
         return Abilities(USUAL.lanes * DEPTH_MAX, self._check)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip; if it needs a larger array, a board with one is powered on first.
-        Raises the errors of ``Board.program``."""
+        """Put ``program`` on the chip; if it needs a larger array, a board with one is
+        powered on first. Raises the errors of ``Board.program``."""
         geometry = self._sized(program)
         board = self.device if geometry == self._built else self._moved(geometry)
         board.program(program, progress=progress)
 
     def program_learning(self, learning: Learning, **options: Any) -> None:
-        """Power on a device whose learning core is large enough, and load the learning program, as
-        ``LearningApi.program_learning`` does.
+        """Power on a device whose learning core is large enough, and load the learning
+        program, as ``LearningApi.program_learning`` does.
 
         Raises InputError when this kind of board does not learn.
         """
@@ -105,12 +109,13 @@ class SizedBoard:
         return self._learner.learn(x, labels, first_update=first_update)
 
     def unfinished(self) -> Counts:
-        """Return how many updates the latest call of ``learn`` did before it failed, and the counts of these
-        updates."""
+        """Return how many updates the latest call of ``learn`` did before it failed,
+        and the counts of these updates."""
         return self._learner.unfinished()
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Read the states of the devices after all pulses so far, int64 (K + 1, M) per layer."""
+        """Read the states of the devices after all pulses so far, int64 (K
+        + 1, M) per layer."""
         return self._learner.states()
 
     @property

@@ -26,8 +26,8 @@ MEMORIES = (
     "packet_bytes",
 )
 WALKS = dataclasses.replace(USUAL, overlap=True, map_codes=16384, columns=1024, layers=16, weight_depth=4096)
-"""Geometry with which sizing begins for a program with feature maps, so that programs of similar size share
-one board."""
+"""Geometry with which sizing begins for a program with feature maps, so that programs
+of similar size share one board."""
 LANES = 16
 """Fewest lanes of a device that learns, so that small programs share a compiled board."""
 READOUTS = 2
@@ -35,13 +35,14 @@ READOUTS = 2
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
-    """Return the geometry ``base`` with the tile rows of ``program``, and with every memory as large as the
-    program needs.
+    """Return the geometry ``base`` with the tile rows of ``program``, and with every
+    memory as large as the program needs.
 
     A program that is no chain needs one with feature maps.
 
-    Sizes are powers of two, so that programs of about the same size share a compiled board. Raises
-    GeometryError when no geometry can hold the program, larger than any memory may be.
+    Sizes are powers of two, so that programs of about the same size share a compiled
+    board. Raises GeometryError when no geometry can hold the program, larger than
+    any memory may be.
     """
     if not program.is_chain and not base.map_codes:
         usual, walking = dataclasses.asdict(base), dataclasses.asdict(WALKS)
@@ -66,15 +67,16 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     same = all(sizes[name] == value for name, value in fields.items())
     geometry = base if same else _made(program, base, name=_name(fields), **fields)
-    # Enough memory is not the only condition: for example, a program with feature maps does not fit if its
-    # last step is a matrix product whose sums are the output at several positions.
+    # Enough memory is not the only condition: for example, a program with feature maps
+    # does not fit if its last step is a matrix product whose sums are the output at
+    # several positions.
     check_fits(program, geometry)
     return geometry
 
 
 def sized_learning(learning: Learning) -> Geometry:
-    """Return a geometry that is large enough for a learning program; its sizes are powers of two. Raises
-    GeometryError when no geometry can hold the program."""
+    """Return a geometry that is large enough for a learning program; its sizes are
+    powers of two. Raises GeometryError when no geometry can hold the program."""
     program = learning.program
     lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
     inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))

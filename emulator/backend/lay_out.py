@@ -1,12 +1,14 @@
-"""lay_out: checks whether a program fits a device, and computes the contents of the device's memories.
+"""lay_out: checks whether a program fits a device, and computes the contents of the
+device's memories.
 
-A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
-W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts. A grouped
-product's groups lie in lanes beside each other, in whole readouts each, and then below.
+A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N
+at row address W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of
+the geometry's readouts. A grouped product's groups lie in lanes beside each other, in
+whole readouts each, and then below.
 
-Where the columns of a walk's product leave lanes idle, the lanes divide into as many groups as the geometry
-has and the columns leave room for: N is then the lanes of one group, and where in which of them row k lies
-says ``ndrite.emulator.spec.geometry``.
+Where the columns of a walk's product leave lanes idle, the lanes divide into as many
+groups as the geometry has and the columns leave room for: N is then the lanes of one
+group, and where in which of them row k lies says ``ndrite.emulator.spec.geometry``.
 """
 
 import dataclasses
@@ -37,16 +39,16 @@ from ndrite.emulator.spec.walk_record import record
 
 
 class Fitting(NamedTuple):
-    """A program that fits a geometry: ``lowered``, the program as the steps that the device executes, and
-    ``walk``, those steps as int32 records."""
+    """A program that fits a geometry: ``lowered``, the program as the steps that the
+    device executes, and ``walk``, those steps as int32 records."""
 
     lowered: Lowered
     walk: npt.NDArray[np.int32]
 
 
 def check_fits(program: Program, geometry: Geometry) -> Fitting:
-    """Lower ``program`` for ``geometry`` and return the result. Raises GeometryError, naming the first limit
-    of the geometry that the program exceeds."""
+    """Lower ``program`` for ``geometry`` and return the result. Raises GeometryError,
+    naming the first limit of the geometry that the program exceeds."""
 
     def require(value: int, most: int, what: str, how: str = "") -> None:
         if value > most:
@@ -60,7 +62,8 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}; compile it for a chip with that many rows"
         )
-    # The number of outputs is checked before lowering, which builds an n x n identity layer for a map output.
+    # The number of outputs is checked before lowering, which builds an n x n identity
+    # layer for a map output.
     require(program.outputs, geometry.max_outputs, "outputs")
     lowered = lower(program)
     require(len(lowered.products), geometry.layers, "number of layers")
@@ -105,11 +108,11 @@ def _words(p: Product, geometry: Geometry) -> int:
 
 
 def divided(program: Program, geometry: Geometry) -> Geometry:
-    """Return ``geometry``, with a single lane group if ``program`` is a chain of fully connected layers: for
-    these the device never divides its lanes into groups.
+    """Return ``geometry``, with a single lane group if ``program`` is a chain of fully
+    connected layers: for these the device never divides its lanes into groups.
 
-    The layers of a chain follow each other without a pause, and lanes change their groups only when the array
-    has run empty.
+    The layers of a chain follow each other without a pause, and lanes change their
+    groups only when the array has run empty.
     """
     return dataclasses.replace(geometry, lane_groups=1) if program.is_chain else geometry
 
@@ -120,9 +123,9 @@ def column_words(lowered: Lowered, geometry: Geometry) -> int:
 
 
 def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
-    """Return the word address at which each step begins in the column parameter memories; one more entry is
-    the end of the last step. The columns of every group of a grouped product are padded to a multiple of
-    ``readouts``."""
+    """Return the word address at which each step begins in the column parameter
+    memories; one more entry is the end of the last step. The columns of every group of
+    a grouped product are padded to a multiple of ``readouts``."""
     bases = [0]
     for step in lowered.steps:
         spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
@@ -142,8 +145,8 @@ def descriptor(
     column_base: int,
     number: int,
 ) -> npt.NDArray[np.int32]:
-    """Return the descriptor words of a matrix product's layer, int32 (8,): its constants, and where its
-    weights and column parameters begin."""
+    """Return the descriptor words of a matrix product's layer, int32 (8,): its
+    constants, and where its weights and column parameters begin."""
     layer, groups = product.layer, product.patches.groups
     values = {name: getattr(layer, name) for name in DESCRIPTOR if hasattr(layer, name)} | {
         "tile_rows": layer.tile_rows(rows),
@@ -165,7 +168,8 @@ def descriptor(
 
 
 def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
-    """Return a layer's column parameters as memory words: an int32 (M,) array for each memory region."""
+    """Return a layer's column parameters as memory words: an int32 (M,) array for
+    each memory region."""
     gain, offset = layer.gain.astype(np.uint32), layer.offset.astype(np.int64) & 0xFFF
     scale, curve = layer.scale.astype(np.uint32), layer.curve.astype(np.uint32)
     return {
@@ -176,8 +180,8 @@ def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
 
 
 def lay_out(program: Program, geometry: Geometry) -> list[Section]:
-    """Return every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises
-    GeometryError when the program does not fit."""
+    """Return every memory word that ``program`` needs on ``geometry``, as contiguous
+    sections. Raises GeometryError when the program does not fit."""
     lowered, steps = check_fits(program, geometry)
     geometry = divided(program, geometry)
     n, depth, walked = geometry.lanes, geometry.weight_depth, not program.is_chain
@@ -206,9 +210,9 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        # ``together`` is the number of columns that are computed at the same time (the columns of a group or,
-        # without groups, one column per lane); ``at_once`` is the number of such sets of columns that fit
-        # side by side in the lanes.
+        # ``together`` is the number of columns that are computed at the same time (the
+        # columns of a group or, without groups, one column per lane); ``at_once`` is
+        # the number of such sets of columns that fit side by side in the lanes.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):

@@ -39,9 +39,10 @@ TILES_MAX = 16
 def lay_out_learning(
     learning: Learning, geometry: Geometry, states: Sequence[IntArray] | None = None
 ) -> list[Section]:
-    """Return every memory word of a device that learns, as contiguous sections. ``states`` holds an array (K
-    + 1, M) for each layer; None stands for the initial states. Raises GeometryError when the program does not
-    fit: no layer may have more outputs than there are lanes, all layers need converters, and states, columns,
+    """Return every memory word of a device that learns, as contiguous sections.
+    ``states`` holds an array (K + 1, M) for each layer; None stands for the initial
+    states. Raises GeometryError when the program does not fit: no layer may have more
+    outputs than there are lanes, all layers need converters, and states, columns,
     curves, records and tiles must fit in the memories."""
     check_learning_fits(learning, geometry)
     states_now = [layer.states for layer in learning.layers] if states is None else states
@@ -77,8 +78,8 @@ def lay_out_learning(
             sections += _law(
                 record, f"own devices {i}", Source(of, learned, learned.devices), places, geometry
             )
-        # The device reads ``readouts`` columns at once, so the columns of each layer begin at a multiple of
-        # it.
+        # The device reads ``readouts`` columns at once, so the columns of each layer
+        # begin at a multiple of it.
         padding = -of.outputs % geometry.readouts
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
             columns[name].append(np.pad(words, (0, padding)).astype(np.int32))
@@ -92,16 +93,16 @@ def lay_out_learning(
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
     seed = learning.die_seed
-    # The update counter has no word here: the host writes it before a run of updates, and the device then
-    # increments it.
+    # The update counter has no word here: the host writes it before a run of updates,
+    # and the device then increments it.
     run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers), learning.carries]
     sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
     return sections
 
 
 def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int, int]]]:
-    """Return the memory locations of the device states: for each layer a list of (address, words), one entry
-    per lane."""
+    """Return the memory locations of the device states: for each layer a list of
+    (address, words), one entry per lane."""
     places, row_base = [], 0
     for layer in learning.layers:
         places.append(
@@ -115,8 +116,8 @@ def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int,
 
 
 class Source(NamedTuple):
-    """What a record of device settings is read from: a layer, its learning constants, and the law of those of
-    its devices that the record describes."""
+    """What a record of device settings is read from: a layer, its learning constants,
+    and the law of those of its devices that the record describes."""
 
     layer: Layer
     learned: LearningLayer
@@ -124,9 +125,9 @@ class Source(NamedTuple):
 
 
 def _law(record: int, what: str, source: Source, known: dict[str, int], geometry: Geometry) -> list[Section]:
-    """Return the memory sections of one record of device settings, number ``record``, and of the law tables
-    of these devices. ``what`` names the record in errors. Fields that are not in ``known`` are read from
-    ``source``."""
+    """Return the memory sections of one record of device settings, number ``record``,
+    and of the law tables of these devices. ``what`` names the record in errors. Fields
+    that are not in ``known`` are read from ``source``."""
     devices = source.devices
     tables = [
         Section(
@@ -144,7 +145,8 @@ def _law(record: int, what: str, source: Source, known: dict[str, int], geometry
 
 
 def _step_words(steps: Steps) -> npt.NDArray[np.int32]:
-    """Pack the step tables of a law into words, int32 (STEP_WORDS,): those of steps down, then up."""
+    """Pack the step tables of a law into words, int32 (STEP_WORDS,): those of
+    steps down, then up."""
     means, deviations = (
         np.concatenate(tables).astype(np.int32)
         for tables in ((steps.down, steps.up), (steps.noise_down, steps.noise_up))
@@ -154,8 +156,8 @@ def _step_words(steps: Steps) -> npt.NDArray[np.int32]:
 
 
 def _record(source: Source, known: dict[str, int], geometry: Geometry) -> npt.NDArray[np.int32]:
-    """Pack the settings of a layer's devices of one kind into a record, int32 (SETTING_WORDS,). Fields that
-    are not in ``known`` are read from ``source``."""
+    """Pack the settings of a layer's devices of one kind into a record, int32
+    (SETTING_WORDS,). Fields that are not in ``known`` are read from ``source``."""
     of, learned, devices = source
     known = {
         "inputs": of.inputs,

@@ -1,10 +1,11 @@
 """lowering: converts a program to the few kinds of steps that a device executes.
 
-Those are products, pools, gates and fills. A pool whose results fill blocks is one pool for each place of a
-block. A table is a product whose weights pick channels. Maps that are
-joined lie side by side, or copies of them do; a copy is a pool of one code. States begin as fills; at the end
-of each call but the last they become copies of their sources, unless a gate has put its results there itself.
-A result of codes ends as a product that gives them as sums.
+Those are products, pools, gates and fills. A pool whose results fill blocks is one pool
+for each place of a block. A table is a product whose weights pick channels. Maps that
+are joined lie side by side, or copies of them do; a copy is a pool of one code. States
+begin as fills; at the end of each call but the last they become copies of their
+sources, unless a gate has put its results there itself. A result of codes ends as a
+product that gives them as sums.
 """
 
 import dataclasses
@@ -30,7 +31,8 @@ SAMPLE = 0
 
 @record()
 class Fill(StepBase):
-    """A step that fills a map of shape ``of`` with the code ``code``: the initial value of a state."""
+    """A step that fills a map of shape ``of`` with the code ``code``: the initial
+    value of a state."""
 
     kind: ClassVar[str] = "fill"
     sources = ()
@@ -48,16 +50,16 @@ class Fill(StepBase):
 
 
 class PerLoweredKind(PerKind):
-    """Visitor with one method for each kind of step that a device executes. There are no lookup tables:
-    lowering turns them into matrix products."""
+    """Visitor with one method for each kind of step that a device executes. There are
+    no lookup tables: lowering turns them into matrix products."""
 
     @abstractmethod
     def fill(self, *arguments: Any, **options: Any) -> Any:
         """Process a step that fills a map with one code."""
 
     def table(self, *arguments: Any, **options: Any) -> Any:
-        """Raise TypeError: a lowered program contains no lookup tables, since lowering turns every table into
-        a matrix product."""
+        """Raise TypeError: a lowered program contains no lookup tables, since lowering
+        turns every table into a matrix product."""
         raise TypeError("a lowered program contains a table, which devices do not execute")
 
 
@@ -65,9 +67,9 @@ Walked = Product | Pool | Gate | Fill
 
 
 class Lowered(PerKind):
-    """A program's steps as a device executes them, in four parts: the initial values of the states, the body
-    that is repeated for every time step (call) of a sequence, the copies between time steps, and the final
-    matrix product that returns the answer.
+    """A program's steps as a device executes them, in four parts: the initial values of
+    the states, the body that is repeated for every time step (call) of a sequence, the
+    copies between time steps, and the final matrix product that returns the answer.
 
     Attributes
     ----------
@@ -82,7 +84,8 @@ class Lowered(PerKind):
     kept:
         Maps that outlive a call.
     places:
-        Steps whose results fill blocks: which place of them, row by row; those not in it the first.
+        Steps whose results fill blocks: which place of them, row by row; those
+        not in it the first.
     """
 
     def __init__(self, program: Program) -> None:
@@ -96,10 +99,12 @@ class Lowered(PerKind):
         self.shapes = dict(enumerate(program.map_shapes[: self._next]))
         self.kept = tuple(states)
         if self.calls > 1:
-            # The device loads the inputs of all time steps of a sample at once, into map SAMPLE.
+            # The device loads the inputs of all time steps of a sample at
+            # once, into map SAMPLE.
             self.kept = (*states, SAMPLE)
-        # ``_moved`` has the number in the lowered program for each map of the program; ``_joined`` has, for
-        # each set of maps that steps read joined, the numbers of their copies.
+        # ``_moved`` has the number in the lowered program for each map of the
+        # program; ``_joined`` has, for each set of maps that steps read joined, the
+        # numbers of their copies.
         self._moved = {i: i for i in range(self._next)}
         self._joined: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, state in zip(states, program.states, strict=True):
@@ -108,8 +113,9 @@ class Lowered(PerKind):
         last, at_once = program.steps[-1], _at_once(program)
         for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
             self._take(step, program.first + i, at_once.get(i))
-        # Preparing the last product may append steps that copy the maps it reads. These copies must be made
-        # before ``_end_call`` appends the steps that overwrite the recurrent states with their next values.
+        # Preparing the last product may append steps that copy the maps it reads. These
+        # copies must be made before ``_end_call`` appends the steps that overwrite the
+        # recurrent states with their next values.
         (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
         self.body = len(self.steps) - self.begins
         if self.calls > 1:
@@ -127,12 +133,12 @@ class Lowered(PerKind):
         return any(product.fires for product in self.products)
 
     def _add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
-        """Append a step and return the number of the map that the step writes: ``to`` if given, otherwise a
-        new number."""
+        """Append a step and return the number of the map that the step writes: ``to``
+        if given, otherwise a new number."""
         if to is None:
             to, self._next = self._next, self._next + 1
-            # ``shape`` is declared for a list, but only looks up shapes by map number, so a dictionary works
-            # as well.
+            # ``shape`` is declared for a list, but only looks up shapes by map number,
+            # so a dictionary works as well.
             self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
@@ -145,15 +151,16 @@ class Lowered(PerKind):
         return self._add(Pool(of="max", sources=(source,), patches=patches), to=to)
 
     def _flattened(self, source: int) -> int:
-        """Append a step that copies map number ``source`` to a single pixel, whose channels are the map's
-        values, channel after channel. Return the number of the copy."""
+        """Append a step that copies map number ``source`` to a single pixel,
+        whose channels are the map's values, channel after channel. Return the
+        number of the copy."""
         number = self._copy(source)
         self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
         return number
 
     def _take(self, step: Step, number: int, to: int | None) -> None:
-        """Append the lowered form of the program's step ``step``, which computes map ``number`` of the
-        program.
+        """Append the lowered form of the program's step ``step``, which computes map
+        ``number`` of the program.
 
         ``to``: the map that a gate writes, where that is not a new one.
         """
@@ -168,8 +175,8 @@ class Lowered(PerKind):
         return self._add(step, **where)
 
     def pool(self, step: Pool, **where: Any) -> int:
-        """Append the pool once for each position of its blocks, all writing the same map; return the map's
-        number."""
+        """Append the pool once for each position of its blocks, all writing the same
+        map; return the map's number."""
         to = self._add(step, **where)
         for place in range(1, step.block[0] * step.block[1]):
             self.places[len(self.steps)] = place
@@ -177,8 +184,8 @@ class Lowered(PerKind):
         return to
 
     def table(self, step: Table, **where: Any) -> int:
-        """Append the lookup table as a matrix product whose weight matrix selects channels; return the number
-        of its map."""
+        """Append the lookup table as a matrix product whose weight matrix selects
+        channels; return the number of its map."""
         shape = step.joined(self.shapes)
         layer = dataclasses.replace(
             _picking(step.channel, shape[0]),
@@ -193,27 +200,29 @@ class Lowered(PerKind):
         return self._add(Product(layer=layer, sources=step.sources, patches=patches), **where)
 
     def _here(self, step: Step) -> Step:
-        """Return ``step`` with its maps renumbered, from the numbers in the program to those in the lowered
-        program."""
+        """Return ``step`` with its maps renumbered, from the numbers in the program to
+        those in the lowered program."""
         alone = cache(lambda m: self._alone(self._moved[m]))
         return step.moved(lambda maps: self._side_by_side(tuple(self._moved[m] for m in maps)), alone)
 
     def _number_of(self, step: Step) -> int:
-        """Return the number by which the read noise of a matrix product is selected; 0 for other steps."""
+        """Return the number by which the read noise of a matrix product is selected;
+        0 for other steps."""
         numbers = (i for i, product in enumerate(self.program.products) if product is step)
         return next((self.program.first_product + i for i in numbers), 0)
 
     def _codes(self) -> Product:
-        """Return a matrix product that outputs the codes of the program's last map as sums, through an n x n
-        identity layer."""
+        """Return a matrix product that outputs the codes of the program's last map as
+        sums, through an n x n identity layer."""
         shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
         outputs, patches = math.prod(shape), Patches.whole(shape)
         picks = _picking(np.argsort(patches.by_place(np.arange(outputs))), outputs)
         return Product(layer=picks, sources=(source,), patches=patches, fires=False)
 
     def _end_call(self) -> None:
-        """Append the copies at the end of a time step (call), by which each state takes over the value of its
-        source map. Old values of states that are themselves sources are saved first."""
+        """Append the copies at the end of a time step (call), by which each state takes
+        over the value of its source map. Old values of states that are themselves
+        sources are saved first."""
         moved = enumerate((self._moved[state.source] for state in self.program.states), 1)
         sources = {number: source for number, source in moved if number != source}
         saved = {m: self._copy(m) for m in sorted(set(sources) & set(sources.values()))}
@@ -221,26 +230,28 @@ class Lowered(PerKind):
             self._copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
-        """Return the number of a map that has only the values of map ``source`` of this time step: ``source``
-        itself or, if that map holds the inputs of several time steps, a copy of the inputs of the present
-        one."""
+        """Return the number of a map that has only the values of map ``source`` of this
+        time step: ``source`` itself or, if that map holds the inputs of several time
+        steps, a copy of the inputs of the present one."""
         return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the numbers of maps that lie side by side in memory and hold the values of ``sources``.
-        Sources that already lie elsewhere are replaced by copies. All readers of the same sources share the
-        copies.
+        """Return the numbers of maps that lie side by side in memory and hold the
+        values of ``sources``. Sources that already lie elsewhere are replaced by
+        copies. All readers of the same sources share the copies.
 
-        Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
+        Joined by channel they share pixels, which a gate's maps do not; of others
+        each is one pixel.
         """
         if len(sources) == 1:
             return sources
         if sources in self._joined:
             return self._joined[sources]
         shapes = [self.shapes[source] for source in sources]
-        # The maps that exist before a time step (sample and states) keep their location, so they normally
-        # cannot be moved into a run of maps that lie side by side. The exception is a state of a single
-        # pixel, which may be part of one such run.
+        # The maps that exist before a time step (sample and states) keep their
+        # location, so they normally cannot be moved into a run of maps that lie
+        # side by side. The exception is a state of a single pixel, which may be
+        # part of one such run.
         lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
         available = set(range(self.program.first)) - lone
         placed = available.union(*self.areas)
@@ -266,8 +277,9 @@ def lower(program: Program) -> Lowered:
 
 
 def _at_once(program: Program) -> dict[int, int]:
-    """Return the gates that may overwrite a state with its next value, because no later step reads the
-    present value. The dictionary maps the index of the gate's step to the number of the state.
+    """Return the gates that may overwrite a state with its next value, because no later
+    step reads the present value. The dictionary maps the index of the gate's step to
+    the number of the state.
 
     A gate may itself: it reads each place before it writes there.
     """
@@ -284,7 +296,8 @@ def _at_once(program: Program) -> dict[int, int]:
 
 
 def _picking(picks: IntArray, inputs: int) -> Layer:
-    """Return a layer that selects inputs: its column e returns input ``picks[e]`` unchanged as the sum z."""
+    """Return a layer that selects inputs: its column e returns input ``picks[e]``
+    unchanged as the sum z."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
     ones_u16, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)

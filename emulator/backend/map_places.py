@@ -13,11 +13,11 @@ from ndrite.emulator.spec.patches import Pair, Shape
 
 @dataclass(frozen=True)
 class Place:
-    """Location of a map (C, H, W) in memory. ``base`` is the address of its first code. Pixels follow each
-    other, each with its channels side by side.
+    """Location of a map (C, H, W) in memory. ``base`` is the address of its first code.
+    Pixels follow each other, each with its channels side by side.
 
-    Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by channel. Channels lie
-    ``plane`` apart. ``spread`` rows lie between one and the next.
+    Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by
+    channel. Channels lie ``plane`` apart. ``spread`` rows lie between one and the next.
     """
 
     base: int
@@ -28,12 +28,14 @@ class Place:
 
     @classmethod
     def alone(cls, base: int, shape: Shape) -> Place:
-        """Return the location, from address ``base`` on, of a map that is not joined with other maps."""
+        """Return the location, from address ``base`` on, of a map that is not
+        joined with other maps."""
         return cls(base, shape, shape[0])
 
     @property
     def line(self) -> int:
-        """Return the distance, in codes, between the starts of two neighbouring rows of the map."""
+        """Return the distance, in codes, between the starts of two
+        neighbouring rows of the map."""
         return self.shape[2] * self.pixel * self.spread
 
     @property
@@ -43,8 +45,9 @@ class Place:
         return self.base + sum((n - 1) * step for n, step in zip(self.shape, steps, strict=True)) + 1
 
     def of_block(self, block: Pair, which: int) -> Place:
-        """Return the location of the pixels at one position of every block (g, h) of the map, as the location
-        of a smaller map. ``which`` numbers the positions of a block row by row."""
+        """Return the location of the pixels at one position of every block (g, h) of
+        the map, as the location of a smaller map. ``which`` numbers the positions of a
+        block row by row."""
         (g, h), (channels, rows, columns) = block, self.shape
         row, column = divmod(which, h)
         base = self.base + row * self.line + column * self.pixel
@@ -59,14 +62,16 @@ def size(shape: Shape) -> int:
 def places_of(
     ours: Lowered, pooled: Container[int], sample: int, tight: int | None = None
 ) -> dict[int, Place]:
-    """Assign a memory location to every stored map: the first that fits among the maps that are still read.
+    """Assign a memory location to every stored map: the first that fits among the maps
+    that are still read.
 
-    ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
-    ``sample``: codes of all calls' inputs, from place 0 on. ``tight``: codes of a memory that is hardly large
-    enough. Maps that live beside the sample then lie at its end, so that the sample's place and what lies
-    behind it is free for one map after it; and results take the place of a map that their step reads place by
-    place, each before it writes there, where nothing reads that again. Some base is negative where even that
-    is not enough.
+    ``pooled``: product steps whose codes go on through the pool behind them, so that
+    their own map is none. ``sample``: codes of all calls' inputs, from place 0 on.
+    ``tight``: codes of a memory that is hardly large enough. Maps that live beside the
+    sample then lie at its end, so that the sample's place and what lies behind it is
+    free for one map after it; and results take the place of a map that their step reads
+    place by place, each before it writes there, where nothing reads that again. Some
+    base is negative where even that is not enough.
     """
     never = len(ours.steps)
     first, last = {SAMPLE: -1}, {SAMPLE: 0}
@@ -74,8 +79,9 @@ def places_of(
         last |= dict.fromkeys(step.reads, i)
         if i in pooled or not step.fires:
             continue
-        # A pool may be fused with the preceding product. It then writes its map while that product runs, so
-        # the map's memory is in use from the product's step (i - 1) on.
+        # A pool may be fused with the preceding product. It then writes its map
+        # while that product runs, so the map's memory is in use from the
+        # product's step (i - 1) on.
         first.setdefault(target, i - 1 if i - 1 in pooled else i)
     for number in ours.kept:
         first[number], last[number] = -1, never
@@ -106,8 +112,9 @@ def places_of(
 
 
 def _in_place(ours: Lowered, last: dict[int, int], beside: Container[int]) -> dict[int, int]:
-    """Return which result maps may overwrite a map that their step reads, as a dictionary from the number of
-    the result map to the number of the overwritten map."""
+    """Return which result maps may overwrite a map that their step reads, as a
+    dictionary from the number of the result map to the number of the overwritten
+    map."""
     place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if target in ours.kept or target in beside:
@@ -120,7 +127,8 @@ def _in_place(ours: Lowered, last: dict[int, int], beside: Container[int]) -> di
 
 
 def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:
-    """Return the lowest word-aligned address at which a map of ``codes`` codes overlaps none of ``spans``."""
+    """Return the lowest word-aligned address at which a map of ``codes`` codes overlaps
+    none of ``spans``."""
     base = 0
     for low, high in sorted(spans):
         if base + codes <= low:

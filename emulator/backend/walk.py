@@ -1,8 +1,8 @@
-"""walk: step records by which a device executes a program that is not a chain of layers, with the program's
-maps in a memory of their own.
+"""walk: step records by which a device executes a program that is not a chain of
+layers, with the program's maps in a memory of their own.
 
-A product's codes may go through a max pool whose windows lie side by side on their way into the map memory;
-then the pool is no step of its own.
+A product's codes may go through a max pool whose windows lie side by side on their way
+into the map memory; then the pool is no step of its own.
 """
 
 from collections.abc import Callable
@@ -30,14 +30,16 @@ from ndrite.emulator.spec.walk_record import (
 )
 
 WINDOW_MAX = 512
-"""Largest number of codes in the window of an average pool, so that their sum fits the multiplier."""
+"""Largest number of codes in the window of an average pool, so that their sum
+fits the multiplier."""
 FLAT_MAX = 1 << 15
-"""Limit on the number of codes in a row of a map or of a window that is read as one contiguous run, since
-coordinates have 16 bits."""
+"""Limit on the number of codes in a row of a map or of a window that is read as one
+contiguous run, since coordinates have 16 bits."""
 WORD_MAX = (1 << 16) - 1
 POOLED_TURNS_MIN = 2
-"""Smallest number of writes per pixel for which the codes of a matrix product may be pooled before they are
-stored. With fewer, an address of the map memory would be read again too soon after it is written."""
+"""Smallest number of writes per pixel for which the codes of a matrix product may be
+pooled before they are stored. With fewer, an address of the map memory would be read
+again too soon after it is written."""
 
 
 def codes_of_maps(lowered: Lowered) -> int:
@@ -46,17 +48,20 @@ def codes_of_maps(lowered: Lowered) -> int:
 
 
 def _codes(places: dict[int, Place]) -> int:
-    """Return the number of codes from the start of the lowest map in memory to the end of the highest."""
+    """Return the number of codes from the start of the lowest map in memory to the
+    end of the highest."""
     lowest = min(place.base for place in places.values())
     return max(place.end for place in places.values()) - lowest
 
 
 def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
-    """Return the step records by which a device executes a lowered program, int32 ((1 + steps) *
-    RECORD_WORDS,): a header, then one record per step. A chain of fully connected layers has the header only.
+    """Return the step records by which a device executes a lowered program, int32 ((1 +
+    steps) * RECORD_WORDS,): a header, then one record per step. A chain of fully
+    connected layers has the header only.
 
-    ``bases``: for each lowered step, where its values begin in region ``operand``. Raises GeometryError when
-    the device cannot walk it; the message names what is in the way.
+    ``bases``: for each lowered step, where its values begin in region
+    ``operand``. Raises GeometryError when the device cannot walk it; the message
+    names what is in the way.
     """
     program = lowered.program
     if program.is_chain:
@@ -106,11 +111,12 @@ def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[
 
 
 def samples_together(program: Program, geometry: Geometry, codes: int) -> tuple[int, int]:
-    """Return how many samples of ``program``, whose maps take ``codes`` codes of memory, a device walks
-    together at most, and how many codes apart their maps lie.
+    """Return how many samples of ``program``, whose maps take ``codes`` codes of
+    memory, a device walks together at most, and how many codes apart their maps lie.
 
-    The samples have to fit into one packet, their results into one packet and into half of the result banks;
-    the other half holds the results that the host has not taken yet.
+    The samples have to fit into one packet, their results into one packet and
+    into half of the result banks; the other half holds the results that the host
+    has not taken yet.
     """
     span = whole_words(codes)
     results = min(geometry.packet_bytes // 4, geometry.banks * geometry.max_outputs // 2)
@@ -123,8 +129,8 @@ def samples_together(program: Program, geometry: Geometry, codes: int) -> tuple[
 
 
 def check_maps(program: Program, geometry: Geometry) -> None:
-    """Raise GeometryError unless ``program`` is a chain of fully connected layers or ``geometry`` has feature
-    maps."""
+    """Raise GeometryError unless ``program`` is a chain of fully connected layers or
+    ``geometry`` has feature maps."""
     if not (program.is_chain or geometry.map_codes):
         raise GeometryError(
             f"program {program.name!r}: it is not a chain of full layers; accepted by geometry "
@@ -134,8 +140,9 @@ def check_maps(program: Program, geometry: Geometry) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Records(PerLoweredKind):
-    """Visitor that returns the record of step number i of a lowered program as a dictionary of fields. Its
-    methods raise GeometryError, naming what the device cannot execute."""
+    """Visitor that returns the record of step number i of a lowered program as
+    a dictionary of fields. Its methods raise GeometryError, naming what the
+    device cannot execute."""
 
     ours: Lowered
     geometry: Geometry
@@ -146,8 +153,9 @@ class _Records(PerLoweredKind):
     accept: Callable[[bool, str, str], None]
 
     def gate(self, i: int, step: Gate) -> dict[str, int]:
-        """Return the record of a gate step. The device processes the codes of the gate's maps one after
-        another, in the order in which they are stored, which is the same for all these maps."""
+        """Return the record of a gate step. The device processes the codes of the
+        gate's maps one after another, in the order in which they are stored, which is
+        the same for all these maps."""
         place = self._elements(i)
         fields = {
             "kind": KINDS["gate"],
@@ -164,8 +172,8 @@ class _Records(PerLoweredKind):
         return fields | _each(place)
 
     def fill(self, i: int, step: Fill) -> dict[str, int]:
-        """Return the record of a step that fills a map. It reads one-pixel patches outside of a map, so that
-        every value read is the border code."""
+        """Return the record of a step that fills a map. It reads one-pixel patches
+        outside of a map, so that every value read is the border code."""
         place = self._elements(i)
         channels = place.shape[0]
         fields = {"kind": KINDS["max"], "kernel_rows": 1, "kernel_columns": 1}
@@ -173,16 +181,16 @@ class _Records(PerLoweredKind):
         return fields | {"border": step.code} | _each(place)
 
     def _elements(self, i: int) -> Place:
-        """Return the location of the map that a gate or a fill writes. Raises GeometryError if the map has
-        too many codes."""
+        """Return the location of the map that a gate or a fill writes. Raises
+        GeometryError if the map has too many codes."""
         place = self.places[self.ours.targets[i]]
         codes = size(place.shape)
         self.accept(codes <= WORD_MAX, f"a gate or a state has {codes} codes", f"at most {WORD_MAX}")
         return place
 
     def pool(self, i: int, step: Pool) -> dict[str, int]:
-        """Return the record of a pooling step: windows of one map, with the results written to one position
-        of each block."""
+        """Return the record of a pooling step: windows of one map, with the results
+        written to one position of each block."""
         area = step.patches.kernel[0] * step.patches.kernel[1]
         few = step.of == "max" or area <= WINDOW_MAX
         fields = self._patches(i, step) | {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
@@ -193,8 +201,8 @@ class _Records(PerLoweredKind):
         return fields | place_fields(_written(to, step))
 
     def product(self, i: int, step: Product) -> dict[str, int]:
-        """Return the record of a matrix product: its patches, a pool that directly follows it, and the map
-        that is added as its second operand."""
+        """Return the record of a matrix product: its patches, a pool that directly
+        follows it, and the map that is added as its second operand."""
         ours, places, patches, ungrouped = self.ours, self.places, step.patches, step.patches.groups == 1
         fields = self._patches(i, step) | {"kind": KINDS["product"], "last": int(not step.fires)}
         fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
@@ -217,8 +225,9 @@ class _Records(PerLoweredKind):
             groups = 1 if step.block == (1, 1) else patches.groups
             self.accept(groups <= 255, f"a matrix product with a block has {groups} groups", "at most 255")
             fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
-        # A matrix product without neurons returns sums, which are not stored in map memory. The map that is
-        # added to its sums (``skip``) is still read from map memory, addressed as a map of one pixel.
+        # A matrix product without neurons returns sums, which are not stored in map
+        # memory. The map that is added to its sums (``skip``) is still read from map
+        # memory, addressed as a map of one pixel.
         elif step.skip is not None:
             fields |= place_fields(Place.alone(0, ours.shapes[target]))
         if step.skip is not None:
@@ -228,7 +237,8 @@ class _Records(PerLoweredKind):
         return fields | {"sample_hop": ours.calls * patches.positions}
 
     def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
-        """Return the record fields that say which maps a step reads, and how patches are cut from them."""
+        """Return the record fields that say which maps a step reads, and how patches
+        are cut from them."""
         patches, kind = step.patches, step.kind
         steps = max(*patches.stride, *patches.dilation)
         self.accept(steps <= 255, f"a {kind} has {patches}", "strides up to 255")
@@ -241,10 +251,11 @@ class _Records(PerLoweredKind):
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
-    """Return the matrix products whose codes are pooled before they are stored, as a dictionary from the
-    index of the product's step to the pool that follows it.
+    """Return the matrix products whose codes are pooled before they are stored, as a
+    dictionary from the index of the product's step to the pool that follows it.
 
-    Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
+    Not where a call's end lies between them and the pool is a copy into a state that
+    the answer still reads.
     """
     after, end = enumerate(ours.steps[1:]), ours.begins + ours.body - 1
     pool_of = {i: pool for i, step in after for pool in of_kind(Pool, [step]) if _goes_through(ours, i, pool)}
@@ -271,8 +282,8 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
 
 
 def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
-    """Return the order in which a device takes the codes of a sample, int64 (inputs,), or None if the order
-    is unchanged."""
+    """Return the order in which a device takes the codes of a sample, int64 (inputs,),
+    or None if the order is unchanged."""
     channels, height, width = program.shape
     if channels == 1 or height * width == 1:
         return None
@@ -314,8 +325,9 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
     if not step.layers:
         word_channels = min(channels, WORD_ROWS)
         return fields | _by_words(channels) | {"pause": max(0, word_channels - kernel_rows * kernel_columns)}
-    # In a grouped product, a second word may follow after the last word of a group whose number of inputs is
-    # no multiple of WORD_ROWS. One cycle of pause makes time for it.
+    # In a grouped product, a second word may follow after the last word of a
+    # group whose number of inputs is no multiple of WORD_ROWS. One cycle of pause
+    # makes time for it.
     fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
     contiguous = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
     if contiguous and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
@@ -327,8 +339,8 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
 
 
 def _by_words(channels: int) -> dict[str, int]:
-    """Return the record fields that divide a pool's channels into groups of eight, one memory word each. The
-    results of a group are written one by one."""
+    """Return the record fields that divide a pool's channels into groups of eight, one
+    memory word each. The results of a group are written one by one."""
     groups = -(-channels // WORD_ROWS)
     share = min(channels, WORD_ROWS)
     return {"groups": groups, "share": share, "last_share": channels - (groups - 1) * share}
@@ -341,8 +353,8 @@ def _each(place: Place) -> dict[str, int]:
 
 
 def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
-    """Return how many results of the matrix product ``step`` are written to memory at once: a divisor of the
-    results per pixel and group.
+    """Return how many results of the matrix product ``step`` are written to memory at
+    once: a divisor of the results per pixel and group.
 
     Second operands are scaled in pairs.
     """
@@ -355,9 +367,9 @@ def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
 
 
 def _numbered(fields: dict[str, int]) -> dict[str, int]:
-    """Return ``fields`` with ``positions`` shifted to the top of its bit field, and with ``position_bits``
-    added. The device uses both to compute the number that selects the read noise at each position of the
-    map."""
+    """Return ``fields`` with ``positions`` shifted to the top of its bit field, and
+    with ``position_bits`` added. The device uses both to compute the number that
+    selects the read noise at each position of the map."""
     positions = fields.get("positions", 0)
     bits = max(positions.bit_length(), POSITION_BITS_MIN)
     return fields | {"positions": positions << (STEP["positions"][2] - bits), "position_bits": bits}
@@ -366,8 +378,8 @@ def _numbered(fields: dict[str, int]) -> dict[str, int]:
 def place_fields(
     place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1, groups: int = 1
 ) -> dict[str, int]:
-    """Return the record fields that say at which addresses results are written; ``turn`` results are written
-    at once."""
+    """Return the record fields that say at which addresses results are written;
+    ``turn`` results are written at once."""
     channels, rows, columns = place.shape
     return {
         "to_base": place.base,
@@ -387,7 +399,8 @@ def place_fields(
 
 
 def _written(place: Place, pool: Pool) -> Place:
-    """Return the location ``place`` in the form in which ``pool`` writes to it. For a map that is flattened
-    to a single pixel, the pool writes the results of one channel after another."""
+    """Return the location ``place`` in the form in which ``pool`` writes to it. For a
+    map that is flattened to a single pixel, the pool writes the results of one
+    channel after another."""
     shape = (pool.patches.shape[0], *pool.patches.grid)
     return place if place.shape == shape else Place(place.base, shape, 1, plane=shape[1] * shape[2])

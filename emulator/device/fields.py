@@ -1,9 +1,9 @@
-"""Field types of a chip description, checked by pydantic. An error names section, field, value and accepted
-range.
+"""Field types of a chip description, checked by pydantic. An error names section,
+field, value and accepted range.
 
-A section is a pydantic dataclass made by ``section(name)``; what a field takes stands in its annotation, as
-``number``, ``numbers`` or ``choice``. Pydantic says in its own words what is wrong: ``in_words`` says it as
-every other error here does.
+A section is a pydantic dataclass made by ``section(name)``; what a field takes stands
+in its annotation, as ``number``, ``numbers`` or ``choice``. Pydantic says in its own
+words what is wrong: ``in_words`` says it as every other error here does.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,10 +26,11 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True)
 class number(GroupedMetadata):
-    """Declare a field that accepts a number in [low, high]; with ``multiple``, only multiples of
-    ``multiple``.
+    """Declare a field that accepts a number in [low, high]; with ``multiple``, only
+    multiples of ``multiple``.
 
-    ``models`` names the values of the section's ``model`` that the field matters to; empty: to all.
+    ``models`` names the values of the section's ``model`` that the field matters
+    to; empty: to all.
     """
 
     low: float
@@ -50,8 +51,9 @@ class number(GroupedMetadata):
 
 @dataclass(frozen=True)
 class numbers:
-    """Declare a field that accepts up to ``longest`` numbers in [low, high], as a list or tuple, stored as a
-    tuple. ``models`` names the values of the section's ``model`` that use the field, as in ``number``."""
+    """Declare a field that accepts up to ``longest`` numbers in [low, high], as a list
+    or tuple, stored as a tuple. ``models`` names the values of the section's ``model``
+    that use the field, as in ``number``."""
 
     low: float
     high: float
@@ -74,8 +76,8 @@ class choice:
     values: tuple[Any, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # Check the type before the value, because the list of values alone would accept True for 1 and 8.0
-        # for 8.
+        # Check the type before the value, because the list of values alone would accept
+        # True for 1 and 8.0 for 8.
         return core_schema.chain_schema([handler(source), core_schema.literal_schema(list(self.values))])
 
     @property
@@ -85,8 +87,9 @@ class choice:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(name: str) -> Callable[[type[Section]], type[Section]]:
-    """Return a class decorator that makes a frozen, strict pydantic dataclass of a description section. All
-    its validation errors, also those of ``require_field``, are raised as ``ChipError``."""
+    """Return a class decorator that makes a frozen, strict pydantic dataclass of a
+    description section. All its validation errors, also those of ``require_field``, are
+    raised as ``ChipError``."""
 
     def made(cls: type[Section]) -> type[Section]:
         described: Any = pydantic_dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
@@ -114,8 +117,8 @@ def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
 
 
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
-    """Describe in one line the first error that pydantic reported for ``values`` of the description section
-    ``name`` with class ``cls``."""
+    """Describe in one line the first error that pydantic reported for ``values`` of the
+    description section ``name`` with class ``cls``."""
     first_error, fields = error.errors()[0], fields_of(cls)
     if not first_error["loc"]:  # raised by a check that compares several fields
         return str(first_error["ctx"]["error"])

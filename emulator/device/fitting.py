@@ -26,15 +26,15 @@ EVERY = 5
 
 
 Fitted = NdrFit | RramFit | EcramFit | AgeingFit
-"""Result of a fit: ``values`` of fields in its ``section`` of a chip description, ``summary`` and
-``notes``."""
+"""Result of a fit: ``values`` of fields in its ``section`` of a chip description,
+``summary`` and ``notes``."""
 
 
 class Kind(NamedTuple):
-    """A kind of measurement that can be fitted: the function that fits it, the models it offers (the default
-    first), its required and optional columns, and the meaning of the ``held_out`` error. ``either`` lists
-    alternative columns of which one is required. Devices may be in rows below each other or in a column
-    each."""
+    """A kind of measurement that can be fitted: the function that fits it, the models
+    it offers (the default first), its required and optional columns, and the meaning of
+    the ``held_out`` error. ``either`` lists alternative columns of which one is
+    required. Devices may be in rows below each other or in a column each."""
 
     fit: Callable[[Measurements, str], Fitted]
     models: tuple[str, ...]
@@ -102,11 +102,13 @@ KINDS = {
 
 
 def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
-    """Fit the model of ``fitted`` again without every fifth row, and return its error on those rows, as
-    ``fitted.held_out`` defines it; None if too few rows remain for a fit."""
+    """Fit the model of ``fitted`` again without every fifth row, and return its
+    error on those rows, as ``fitted.held_out`` defines it; None if too few rows
+    remain for a fit."""
     out = np.zeros(len(data.device), bool)
-    # The rows are sorted before every fifth is held out, so that the choice does not depend on their order in
-    # the file, and run by run: where runs number their pulses anew, every fifth row of all could be one run.
+    # The rows are sorted before every fifth is held out, so that the choice does not
+    # depend on their order in the file, and run by run: where runs number their pulses
+    # anew, every fifth row of all could be one run.
     first, nothing = next(iter(data.columns.values())), np.zeros(len(out))
     keys = [first, data.columns.get("cycle", nothing), data.columns.get("direction", nothing)]
     for name in data.devices:

@@ -17,8 +17,8 @@ from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 Place = tuple[int, float, bool]
-"""Location and unit of a measured quantity: column index, factor to SI units, and whether the values are
-resistances."""
+"""Location and unit of a measured quantity: column index, factor to SI units, and
+whether the values are resistances."""
 
 BYTES_MAX = 256 << 20
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
@@ -34,18 +34,19 @@ OHM = ("ohm", "Ohm", "Ω", "Ω")
 INVERSE = {"conductance": "resistance", "target": "target_resistance"}
 """Quantity -> name of the column of resistances from which the quantity may be computed."""
 OVERFLOW = 1e30
-"""Values from this size on count as out of range: instruments mark such readings by 9.9e37 or similar
-numbers."""
+"""Values from this size on count as out of range: instruments mark such readings by
+9.9e37 or similar numbers."""
 UNUSED = "unused"
 """Word that a user gives in place of a quantity to exclude a column."""
 HEADER_MAX = 200
 """Largest number of characters in a header cell."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
-"""Pattern of a number with groups of three digits, in which the group separator occurs twice or a fraction
-follows."""
-# Pattern of numbers such as "1,234", in which the comma may separate thousands or decimals. Such a number is
-# read according to the other numbers of the file: whether these have a decimal point.
+"""Pattern of a number with groups of three digits, in which the group separator occurs
+twice or a fraction follows."""
+# Pattern of numbers such as "1,234", in which the comma may separate thousands or
+# decimals. Such a number is read according to the other numbers of the file: whether
+# these have a decimal point.
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
@@ -55,9 +56,9 @@ UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
 
 @record()
 class Measurements:
-    """Measured columns by quantity, in SI units, float64 (n,). ``device`` (n,) is the name of each row's
-    device, one name for all rows if the file has no such column; ``line`` (n,) is the row's line number in
-    the file, empty if there is no file."""
+    """Measured columns by quantity, in SI units, float64 (n,). ``device`` (n,) is the
+    name of each row's device, one name for all rows if the file has no such column;
+    ``line`` (n,) is the row's line number in the file, empty if there is no file."""
 
     name: str
     columns: dict[str, Floats]
@@ -77,8 +78,8 @@ class Measurements:
         return replace(self, columns=columns, device=self.device[rows], line=line)
 
     def of(self, device: str) -> dict[str, Floats]:
-        """Return the data of one device: for each quantity, the values of its column in that device's
-        rows."""
+        """Return the data of one device: for each quantity, the values of its column in
+        that device's rows."""
         return self.where(self.device == device).columns
 
 
@@ -90,26 +91,28 @@ def read_measurements(
     either: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> Measurements:
-    """Read measurements from a CSV file, separated by comma, semicolon, tab or space; lines starting with #
-    are comments.
+    """Read measurements from a CSV file, separated by comma, semicolon, tab or space;
+    lines starting with # are comments.
 
-    Numbers may have decimal commas where the comma does not separate. Resistances in ohm are read as
-    conductances. Raises FileNotFoundError when there is no such file. Raises DatasetError when a column is
-    missing or is none of those below, its unit is unknown or a value is no number; names file, column and
-    line.
+    Numbers may have decimal commas where the comma does not separate. Resistances in
+    ohm are read as conductances. Raises FileNotFoundError when there is no such file.
+    Raises DatasetError when a column is missing or is none of those below, its unit is
+    unknown or a value is no number; names file, column and line.
 
     Parameters
     ----------
     path:
         The file; its first row holds the headers.
     quantities, optional:
-        Keys of ``UNITS`` wanted and welcome. A header fits when it is the quantity with a unit:
-        ``voltage_V``, ``voltage (mV)``, ``Voltage [V]``.
+        Keys of ``UNITS`` wanted and welcome. A header fits when it is the quantity with
+        a unit: ``voltage_V``, ``voltage (mV)``, ``Voltage [V]``.
     either:
-        Keys of which one is wanted. Several columns of it, ``current_uA NAME``, are of one device each.
+        Keys of which one is wanted. Several columns of it, ``current_uA NAME``, are
+        of one device each.
     columns:
-        Quantity -> header, for other names; ``header:unit`` when the header has no unit. ``device`` too;
-        ``unused``: headers, with commas between them, of columns that are left out.
+        Quantity -> header, for other names; ``header:unit`` when the header has no
+        unit. ``device`` too; ``unused``: headers, with commas between them, of columns
+        that are left out.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -169,8 +172,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
-    # A semicolon or a tab in the header line is the separator of columns; commas in the data are then decimal
-    # commas.
+    # A semicolon or a tab in the header line is the separator of columns; commas in the
+    # data are then decimal commas.
     delimiter = separator[1] if separator else next((d for d in ";\t" if d in first), ",")
     try:
         if delimiter in first:
@@ -188,7 +191,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     rows = parsed[1:]
     units = [UNIT.fullmatch(cell) for cell in rows[0][1]]
     if len(rows) > 1 and any(units) and all(u or not cell for u, cell in zip(units, rows[0][1], strict=True)):
-        # Some instruments write the units in a separate row below the names: move them into the header.
+        # Some instruments write the units in a separate row below the names: move
+        # them into the header.
         header = [
             name if not unit else f"{name} ({unit[1]})"
             for name, unit in zip(header, [*units, *[None] * len(header)], strict=False)
@@ -200,8 +204,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _below_each_other(
     path: Path, header: list[str], rows: list[tuple[int, list[str]]], quantity: str
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Convert a wide table with a column ``conductance_uS NAME`` per device to a long table with a column
-    ``device``."""
+    """Convert a wide table with a column ``conductance_uS NAME`` per device to a long
+    table with a column ``device``."""
     names = "|".join(filter(None, (quantity, INVERSE.get(quantity))))
     pattern = rf"((?i:{names}))(?:_|\s*[\[(]|\s)({UNIT_WORD})[\])]?[\s_:]+(.+)"
     wide = {i: m for i, name in enumerate(header) if (m := re.fullmatch(pattern, name))}
@@ -226,8 +230,8 @@ def _below_each_other(
 
 
 def _text(path: Path) -> str:
-    """Read the file's text: UTF-8, UTF-16 with a byte-order mark, or Latin-1, in which instruments write a
-    micro sign."""
+    """Read the file's text: UTF-8, UTF-16 with a byte-order mark, or Latin-1, in which
+    instruments write a micro sign."""
     content = path.read_bytes()
     for encoding in ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "latin-1"):
         try:
@@ -240,8 +244,9 @@ def _text(path: Path) -> str:
 
 
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
-    """Return three values: the index of the column that holds a quantity, the factor that converts its values
-    to SI units, and whether the values are resistances. Return None if there is no such column."""
+    """Return three values: the index of the column that holds a quantity, the factor
+    that converts its values to SI units, and whether the values are resistances. Return
+    None if there is no such column."""
     if chosen is None:
         fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
         if len(fit) > 1:
@@ -258,8 +263,8 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
 
 
 def _unused(path: Path, header: list[str], names: str) -> set[int]:
-    """Return the indices of the columns that the user excludes, given as one header or several separated by
-    commas."""
+    """Return the indices of the columns that the user excludes, given as one header or
+    several separated by commas."""
     return {_index(path, header, name) for name in ([names] if names in header else names.split(","))}
 
 
@@ -272,8 +277,8 @@ def _index(path: Path, header: list[str], name: str) -> int:
 
 
 def _split(header: str) -> tuple[str, str]:
-    """Split a header into quantity and unit: ``voltage_mV`` -> (voltage, mV); ``Voltage [V]`` -> (Voltage,
-    V)."""
+    """Split a header into quantity and unit: ``voltage_mV`` -> (voltage, mV); ``Voltage
+    [V]`` -> (Voltage, V)."""
     match = re.fullmatch(r"(.+?)\s*(?:[\[(]\s*([^\])]+?)\s*[\])]|_([^_\s]+))", header)
     return (match[1].rstrip("_ "), match[2] or match[3]) if match else (header, "")
 
@@ -340,8 +345,8 @@ def _numbers(
 
 
 def _number(text: str) -> float:
-    """Parse a number with a decimal point or comma, with or without thousands separators; NaN if it is not a
-    number."""
+    """Parse a number with a decimal point or comma, with or without thousands
+    separators; NaN if it is not a number."""
     grouped = THOUSANDS.fullmatch(text)
     if grouped:
         apart = text.count(grouped[1]) > 1 or grouped[1] in " '\u00a0\u202f"

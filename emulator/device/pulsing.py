@@ -1,7 +1,8 @@
-"""Programming of cells by pulses: forming, then set, reset and verify, with a pulse response of its own.
+"""Programming of cells by pulses: forming, then set, reset and verify, with a pulse
+response of its own.
 
-The laws of ``ndrite.emulator.device.rram.programming`` say where cells land, this loop what it takes to land
-there.
+The laws of ``ndrite.emulator.device.rram.programming`` say where cells land, this loop
+what it takes to land there.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class PulseCount:
-    """Effort of programming an array, one cell after the other: number of pulses and reads, time, energy,
-    remaining errors and wear.
+    """Effort of programming an array, one cell after the other: number of pulses and
+    reads, time, energy, remaining errors and wear.
 
     Attributes
     ----------
@@ -30,8 +31,8 @@ class PulseCount:
     time_s, energy_J:
         Total of all cells; forming, reads and pulses.
     verified_uS, error_uS, law_uS:
-        Root mean square distance from the targets at the last verifying read, after ``cell.relaxation``, and
-        as ``cell.programming_error`` gives it.
+        Root mean square distance from the targets at the last verifying read, after
+        ``cell.relaxation``, and as ``cell.programming_error`` gives it.
     wear:
         The most pulsed cell's part of ``programming.endurance_pulses``; None: not known.
     """
@@ -51,16 +52,18 @@ class PulseCount:
 
 @section("programming")
 class Programming(Pulsed):
-    """How cells are programmed. Unless ``model`` is ``none``, a cell is changed by pulses, which follow this
-    section's own law, until a read is within a window around the target. Training, compensation and virtual
-    chips still assume ``cell.programming_error``.
+    """How cells are programmed. Unless ``model`` is ``none``, a cell is changed by
+    pulses, which follow this section's own law, until a read is within a window around
+    the target. Training, compensation and virtual chips still assume
+    ``cell.programming_error``.
 
     Attributes
     ----------
     low_uS, high_uS:
         Conductances at the law's bounds; None: ``cell.g_min_uS`` and ``cell.g_max_uS``.
     window_percent, window_relative_percent:
-        Half the window: the one in percent of ``cell.g_max_uS`` and the other of the target, added.
+        Half the window: the one in percent of ``cell.g_max_uS`` and the other of
+        the target, added.
     read_sigma_percent:
         Deviation of a verifying read, in percent of ``cell.g_max_uS``.
     most_pulses:
@@ -96,13 +99,15 @@ class Programming(Pulsed):
         rng: np.random.Generator,
         relaxed_uS: Floats | float = 0.0,
     ) -> tuple[Floats, PulseCount]:
-        """Program cells (n,) by pulses and verifying reads; return the final conductances and the effort.
+        """Program cells (n,) by pulses and verifying reads; return the final
+        conductances and the effort.
 
-        Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed
-        until a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the
-        cell's g_min and g_max; ``law_uS`` (n,): deviations by ``cell.programming_error``; ``relaxed_uS``
-        (n,): deviations that cells take on after the last read. Raises PhysicsError when a target is outside
-        the device's range.
+        Fresh cells are formed, which leaves them at the lowest conductance; then each
+        is read and pulsed until a read is within the window or ``most_pulses`` are
+        spent. Energies are V^2 G t. ``cell_uS``: the cell's g_min and g_max; ``law_uS``
+        (n,): deviations by ``cell.programming_error``; ``relaxed_uS`` (n,): deviations
+        that cells take on after the last read. Raises PhysicsError when a target is
+        outside the device's range.
         """
         model, n = self.device, len(target_uS)
         assert model is not None
@@ -119,8 +124,8 @@ class Programming(Pulsed):
         w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)
         pulses, reads = np.zeros(n, np.int64), np.zeros(n, np.int64)
         pulse_s, read_s, forming_s = self.pulse_ns * 1e-9, self.read_ns * 1e-9, self.forming_ms * 1e-3
-        # Energy of the forming pulse, as an upper bound: the conductance is at most ``high`` during the
-        # pulse.
+        # Energy of the forming pulse, as an upper bound: the conductance is at most
+        # ``high`` during the pulse.
         energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)
         while len(live):
             g = low + scale * (w[live] - model.low)

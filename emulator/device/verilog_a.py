@@ -1,9 +1,10 @@
 """Verilog-A export: a chip's devices as modules, and their laws as expressions.
 
-Modules (NDR device, ECRAM, RRAM cell) are without noise, spread and events: a gate's pulse moves an ECRAM's
-state at a rate that leaves, after ``PULSE_S``, what a pulse of its model does. The form is exact, because the
-models' steps are linear functions of the state. A device's current is one expression that Verilog-A and
-ngspice's behavioural sources both read.
+Modules (NDR device, ECRAM, RRAM cell) are without noise, spread and events: a gate's
+pulse moves an ECRAM's state at a rate that leaves, after ``PULSE_S``, what a pulse of
+its model does. The form is exact, because the models' steps are linear functions of the
+state. A device's current is one expression that Verilog-A and ngspice's behavioural
+sources both read.
 """
 
 import math
@@ -24,8 +25,8 @@ def text(value: float) -> str:
 
 
 def current_law(device: curves.NdrModel, v: str) -> str:
-    """Return the current of ``device`` in amperes as a Verilog-A expression. ``v`` is the expression of its
-    voltage."""
+    """Return the current of ``device`` in amperes as a Verilog-A expression. ``v`` is
+    the expression of its voltage."""
     if isinstance(device, curves.Tunnel):
         return _tunnel(v, device.peak_voltage_V, device.peak_current_A)
     if isinstance(device, curves.Double):
@@ -60,16 +61,17 @@ def _tunnel(v: str, peak_V: float, peak_A: float) -> str:
 
 
 PULSE_S = 1e-6
-"""Duration in seconds of the gate pulse that corresponds to one pulse of the model. Pulses up are above
-``GATE_V``, pulses down below minus ``GATE_V``."""
+"""Duration in seconds of the gate pulse that corresponds to one pulse of the model.
+Pulses up are above ``GATE_V``, pulses down below minus ``GATE_V``."""
 GATE_V = 0.5
 
 
 def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
-    """Return two Verilog-A expressions for the change of an ECRAM's state per second: during a pulse up, and
-    during a pulse down. ``w`` is the expression of the state.
+    """Return two Verilog-A expressions for the change of an ECRAM's state per second:
+    during a pulse up, and during a pulse down. ``w`` is the expression of the state.
 
-    A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after a pulse of time t if exp(-r t) = 1 - b.
+    A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after a pulse of time t
+    if exp(-r t) = 1 - b.
     """
     if isinstance(model, LinearStep):
         up = model.step_up, model.step_up * model.gamma_up / model.w_max
@@ -95,11 +97,11 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
 
 
 def verilog_a(chip: Chip) -> str:
-    """Return Verilog-A source with the device modules of a chip: NDR device, RRAM cell and, if there is one,
-    ECRAM.
+    """Return Verilog-A source with the device modules of a chip: NDR device, RRAM cell
+    and, if there is one, ECRAM.
 
-    Raises PhysicsError when a pulse goes over an ECRAM's whole range, ChipError when the ECRAM sets the shape
-    of a curve, or has a table of steps.
+    Raises PhysicsError when a pulse goes over an ECRAM's whole range, ChipError when
+    the ECRAM sets the shape of a curve, or has a table of steps.
     """
     model, ecram, neuron = chip.ecram.device, chip.ecram, chip.neuron
     if ecram.tunes in SHAPES:

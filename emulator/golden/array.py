@@ -1,4 +1,5 @@
-"""array: exact integer column sums of the crossbar, by floating-point BLAS, and their read-out."""
+"""array: exact integer column sums of the crossbar, by floating-point BLAS,
+and their read-out."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,9 @@ FLOAT64_EXACT = 1 << 53
 
 
 def array(x: IntArray, w: IntArray) -> npt.NDArray[np.int64]:
-    """Return the column sums a = x @ w of one pass, int64 (samples, columns). ``x`` is one bit slice of the
-    inputs, uint8 (samples, rows); ``w`` holds signed conductance codes (rows, columns).
+    """Return the column sums a = x @ w of one pass, int64 (samples, columns). ``x`` is
+    one bit slice of the inputs, uint8 (samples, rows); ``w`` holds signed conductance
+    codes (rows, columns).
 
     Exact: every partial sum is below the float type's integer range.
     """
@@ -24,11 +26,12 @@ def array(x: IntArray, w: IntArray) -> npt.NDArray[np.int64]:
 
 
 def readout(a: npt.NDArray[np.int64], layer: Layer, dac_slice: int) -> npt.NDArray[np.int64]:
-    """Return the contribution of one pass to the partial sum p: the noisy column sums ``a`` (samples,
-    columns) of bit slice number ``dac_slice`` of the inputs, converted by the ADC or analog, and shifted left
-    by the position of the slice.
+    """Return the contribution of one pass to the partial sum p: the noisy column sums
+    ``a`` (samples, columns) of bit slice number ``dac_slice`` of the inputs, converted
+    by the ADC or analog, and shifted left by the position of the slice.
 
-    adc: clip(rshift_round(a' * gain, shift) + offset, -2^(B-1), 2^(B-1)-1) << (j*d); analog: a' << (j*d).
+    adc: clip(rshift_round(a' * gain, shift) + offset, -2^(B-1), 2^(B-1)-1) << (j*d);
+    analog: a' << (j*d).
     """
     c = a
     if layer.readout == "adc":

@@ -1,7 +1,8 @@
-"""campaign: runs samples on virtual chips, one chip after the other, and counts the votes
-(``ndrite.emulator.spec.variation``).
+"""campaign: runs samples on virtual chips, one chip after the other, and counts the
+votes (``ndrite.emulator.spec.variation``).
 
-Where the compiled loops are there, they draw the chips as ``ndrite.emulator.golden.noise`` does.
+Where the compiled loops are there, they draw the chips as
+``ndrite.emulator.golden.noise`` does.
 """
 
 from collections.abc import Callable
@@ -24,8 +25,9 @@ from ndrite.emulator.spec.variation import (
 
 
 class FastChips:
-    """Samples the weights of a program's virtual chips, one chip at a time. Computes what ``virtual_chip``
-    and ``FastCore`` compute together, without building a new program for each chip."""
+    """Samples the weights of a program's virtual chips, one chip at a time. Computes
+    what ``virtual_chip`` and ``FastCore`` compute together, without building a new
+    program for each chip."""
 
     def __init__(self, program: Program, seed: int) -> None:
         variation = program.variation
@@ -51,8 +53,8 @@ class FastChips:
         )
 
     def chip(self, chip: int) -> FastCore:
-        """Return the compiled model of virtual chip number ``chip``. The object is reused: the call
-        overwrites the model that the previous call returned."""
+        """Return the compiled model of virtual chip number ``chip``. The object is
+        reused: the call overwrites the model that the previous call returned."""
         from ndrite.emulator.golden.fast_chips import Cells, redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
@@ -71,11 +73,11 @@ def campaign(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> CampaignResult:
-    """Run all samples x uint8 (n, inputs) on the virtual chips that ``plan`` lists, and count votes and right
-    answers; ``labels`` are the right classes, integers (n,).
+    """Run all samples x uint8 (n, inputs) on the virtual chips that ``plan`` lists, and
+    count votes and right answers; ``labels`` are the right classes, integers (n,).
 
-    ``program`` has ``variation``, to draw chips from. ``progress(done, total)`` counts chips. Raises
-    CampaignError: a parameter is out of range.
+    ``program`` has ``variation``, to draw chips from. ``progress(done, total)`` counts
+    chips. Raises CampaignError: a parameter is out of range.
     """
     plan.check(x, labels, program.inputs)
     chips, seed, first_chip = plan.chips, plan.seed, plan.first_chip

@@ -24,28 +24,32 @@ Bytes = npt.NDArray[np.uint8]
 Maps = dict[int, Bytes] | list[Bytes]
 """Maps (n, C, H, W) of codes by their number in the program."""
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
-"""Function of the number of a matrix product, its step, patches uint8 (n, groups * K) and random samples
-(``Draw``), which returns partial sums plus bias, p + bias, int64 (n, outputs)."""
+"""Function of the number of a matrix product, its step, patches uint8 (n, groups *
+K) and random samples (``Draw``), which returns partial sums plus bias, p + bias,
+int64 (n, outputs)."""
 
 Key = tuple[str, int, int, int]
-"""Key of an intermediate value: (block of the computation, number of the matrix product, row tile, bit
-slice). Row tile and bit slice are 0 for a block that has none."""
+"""Key of an intermediate value: (block of the computation, number of the
+matrix product, row tile, bit slice). Row tile and bit slice are 0 for a
+block that has none."""
 
 
 @dataclass
 class Trace:
-    """Collects the intermediate values of an inference, each int64 (samples * positions, columns), by key
-    (block, product, tile, slice). For a sequence, it keeps the values of the last time step only.
+    """Collects the intermediate values of an inference, each int64 (samples *
+    positions, columns), by key (block, product, tile, slice). For a sequence, it keeps
+    the values of the last time step only.
 
-    Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
-    (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a column for each group.
+    Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added
+    to p), ``partial`` (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a
+    column for each group.
     """
 
     values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def record(self, key: Key, value: IntArray, *, beside: bool = False) -> None:
-        """Store a copy of one intermediate value under ``key``. With ``beside``, append the value's columns
-        to those already stored under that key."""
+        """Store a copy of one intermediate value under ``key``. With ``beside``, append
+        the value's columns to those already stored under that key."""
         earlier = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*earlier, value], axis=1).astype(np.int64)
 
@@ -56,8 +60,8 @@ def unrecorded(key: Key, value: IntArray, *, beside: bool = False) -> None:
 
 @dataclass(frozen=True)
 class Draw:
-    """Seed and sample numbers ``index`` int64 (samples,) from which the read noise is generated. With
-    ``noise`` off there is no read noise."""
+    """Seed and sample numbers ``index`` int64 (samples,) from which the read noise is
+    generated. With ``noise`` off there is no read noise."""
 
     seed: int
     index: Ints
@@ -72,12 +76,12 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Codes(PerKind):
-    """Arithmetic of the golden model: computes the result of each kind of program step on maps of codes (n,
-    C, H, W), with the read noise that ``draw`` selects.
+    """Arithmetic of the golden model: computes the result of each kind of program step
+    on maps of codes (n, C, H, W), with the read noise that ``draw`` selects.
 
-    ``record`` is told every intermediate of products, as a ``Trace`` stores them. ``given`` gives the sums of
-    a product in place of ``Codes.sums``: a board, where it holds that product. All else is as the program has
-    it.
+    ``record`` is told every intermediate of products, as a ``Trace`` stores them.
+    ``given`` gives the sums of a product in place of ``Codes.sums``: a board, where it
+    holds that product. All else is as the program has it.
     """
 
     rows: int
@@ -91,14 +95,15 @@ class Codes(PerKind):
 
     @classmethod
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
-        """Build the golden model's arithmetic for ``program``, with the read noise that ``draw`` selects."""
+        """Build the golden model's arithmetic for ``program``, with the read noise that
+        ``draw`` selects."""
         record = unrecorded if trace is None else trace.record
         fields = (program.rows, program.curve_base, program.curve_slope, draw)
         return cls(*fields, program.calls, program.first_product, record, given)
 
     def product(self, at: At, step: Product, maps: Maps) -> IntArray:
-        """Return the map that a matrix product computes: neuron output codes, or int64 sums if the step has
-        no neurons."""
+        """Return the map that a matrix product computes: neuron output codes, or int64
+        sums if the step has no neurons."""
         patches = step.patches
         rows = patches.cut(step.source(maps), step.border)
         n, positions = rows.shape[:2]
@@ -114,16 +119,18 @@ class Codes(PerKind):
         return pool(step, step.source(maps))
 
     def table(self, at: At, step: Table, maps: Maps) -> Bytes:
-        """Return the map of codes that a lookup-table step computes: a function of each input code."""
+        """Return the map of codes that a lookup-table step computes: a function
+        of each input code."""
         return table(step, step.source(maps), self.curve_base, self.curve_slope)
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
-        """Return the map of codes that a gate step computes: an element-wise sum of products of maps."""
+        """Return the map of codes that a gate step computes: an element-wise sum of
+        products of maps."""
         return gate(step, maps)
 
     def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> IntArray:
-        """Turn a matrix product's sums z (patches, outputs) into the step's output map: add the map that is
-        its second operand, if any, then apply the neurons."""
+        """Turn a matrix product's sums z (patches, outputs) into the step's output map:
+        add the map that is its second operand, if any, then apply the neurons."""
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
@@ -135,8 +142,8 @@ class Codes(PerKind):
         return step.patches.place(y.reshape(len(z) // positions, positions, -1), step.block)
 
     def sums(self, number: int, step: Product, x: Bytes, draw: Draw) -> Ints:
-        """Return the partial sums plus bias, p + bias, int64 (patches, outputs), of matrix product ``number``
-        on patches x uint8 (patches, inputs)."""
+        """Return the partial sums plus bias, p + bias, int64 (patches, outputs), of
+        matrix product ``number`` on patches x uint8 (patches, inputs)."""
         layer, groups = step.layer, step.patches.groups
         share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
@@ -154,8 +161,9 @@ class Codes(PerKind):
         return p + layer.bias.astype(np.int64)
 
     def _of_group(self, number: int, layer: Layer, mine: slice, x: Bytes, draw: Draw) -> Ints:
-        """Return the partial sums p of the output columns ``mine``, which are one group of a grouped
-        convolution, added over all row tiles and input bit slices: int64 (patches, columns)."""
+        """Return the partial sums p of the output columns ``mine``, which are one group
+        of a grouped convolution, added over all row tiles and input bit slices: int64
+        (patches, columns)."""
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         p = np.zeros((len(x), layer.outputs), np.int64)
         per_tile, later_group = layer.tile_rows(self.rows), mine.start > 0

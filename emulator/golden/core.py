@@ -19,19 +19,20 @@ BATCH = 1024
 BATCH_VALUES = 1 << 22
 """Largest number of patch values computed together, unless a single sample has more."""
 FAST_FROM = 256
-"""Number of samples from which on the compiled loops are used, whatever the cost of a sample."""
+"""Number of samples from which on the compiled loops are used, whatever the
+cost of a sample."""
 FAST_WORK = 1 << 30
-"""Number of multiplications above which importing numba costs less time than it saves: NumPy takes a second
-for so many."""
+"""Number of multiplications above which importing numba costs less time than it saves:
+NumPy takes a second for so many."""
 
 
 class Core:
-    """The golden model of one programmed chip: infers samples in NumPy or in compiled loops, with the same
-    results.
+    """The golden model of one programmed chip: infers samples in NumPy or in compiled
+    loops, with the same results.
 
     ``fast``: whether to use the compiled loops of ``ndrite.emulator.golden.fast``;
-    None: where numba has been loaded or is worth loading, for ``FAST_FROM`` samples or ``FAST_WORK``
-    multiplications (loading costs a second). The answers are the same.
+    None: where numba has been loaded or is worth loading, for ``FAST_FROM`` samples or
+    ``FAST_WORK`` multiplications (loading costs a second). The answers are the same.
     """
 
     def __init__(self, program: Program, *, fast: bool | None = None) -> None:
@@ -100,22 +101,23 @@ class Core:
     def maps(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> list[IntArray]:
-        """Return every map of the last time step (call) for samples x uint8 (n, inputs), in the order of map
-        numbers; parameters as for ``infer``."""
+        """Return every map of the last time step (call) for samples x uint8 (n,
+        inputs), in the order of map numbers; parameters as for ``infer``."""
         return last(self.calls(x, seed=seed, first_index=first_index, noise=noise))
 
     def calls(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> Iterator[list[IntArray]]:
-        """Yield the list of all maps for each time step (call) in turn, for samples x uint8 (n, inputs);
-        parameters as for ``infer``."""
+        """Yield the list of all maps for each time step (call) in turn, for samples x
+        uint8 (n, inputs); parameters as for ``infer``."""
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
         return self.program.run(Codes.of(self.program, Draw(seed, index, noise)), x)
 
 
 def batch_of(steps: Sequence[Step]) -> int:
-    """Return how many samples to compute together. The number is limited, because memory has to hold the
-    patches and the results of a matrix product for all of them."""
+    """Return how many samples to compute together. The number is limited,
+    because memory has to hold the patches and the results of a matrix
+    product for all of them."""
     values_each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

@@ -1,9 +1,9 @@
-"""fast: the golden model in compiled loops, for speed; bit-identical to ``ndrite.emulator.golden.core``
-(tested).
+"""fast: the golden model in compiled loops, for speed; bit-identical to
+``ndrite.emulator.golden.core`` (tested).
 
-Compiled by numba. Where numba cannot be imported, or NDRITE_PLAIN is 1, the NumPy model computes the same
-bits, several times slower, and one warning says so. Maps are (C, n, H, W): the values of a column or channel
-are contiguous over all samples.
+Compiled by numba. Where numba cannot be imported, or NDRITE_PLAIN is 1, the NumPy model
+computes the same bits, several times slower, and one warning says so. Maps are (C, n,
+H, W): the values of a column or channel are contiguous over all samples.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from ndrite.emulator.spec.program import Program
 CHUNK = 448
 """Largest number of samples computed together; as many as ``fast_loops.CHUNK`` patches."""
 PATCHES = 1 << 14
-"""Largest number of patches of a matrix product computed together, unless a single sample has more."""
+"""Largest number of patches of a matrix product computed together, unless a
+single sample has more."""
 
 
 @cache
 def installed() -> bool:
-    """Return whether numba is installed and NDRITE_PLAIN does not forbid it. Imports nothing. Warns
-    PlainWarning when the answer is no."""
+    """Return whether numba is installed and NDRITE_PLAIN does not forbid it. Imports
+    nothing. Warns PlainWarning when the answer is no."""
     if os.environ.get("NDRITE_PLAIN") == "1":
         reason = "NDRITE_PLAIN is 1"
     elif importlib.util.find_spec("numba") is None:
@@ -50,8 +51,8 @@ def installed() -> bool:
 
 @cache
 def available() -> bool:
-    """Return whether the compiled loops can be used. Imports numba to find out, which takes about a second
-    the first time.
+    """Return whether the compiled loops can be used. Imports numba to find out, which
+    takes about a second the first time.
 
     Warns PlainWarning, with the versions of numba and NumPy, when that import fails.
     """
@@ -59,8 +60,8 @@ def available() -> bool:
         return False
     try:
         import numba  # noqa: F401
-    # Importing numba raises ImportError if NumPy is too new for it, and other exceptions if llvmlite is
-    # broken.
+    # Importing numba raises ImportError if NumPy is too new for it, and other
+    # exceptions if llvmlite is broken.
     except Exception as error:
         numba_version = importlib.metadata.version("numba")
         cause = " ".join(str(error).split()).rstrip(".")
@@ -75,13 +76,14 @@ def _warn(reason: str) -> None:
 
 
 def loaded() -> bool:
-    """Return whether the compiled loops are already imported, so that using them costs no start-up time."""
+    """Return whether the compiled loops are already imported, so that using them costs
+    no start-up time."""
     return "ndrite.emulator.golden.fast_loops" in sys.modules
 
 
 def suits(program: Program) -> bool:
-    """Return whether every column sum of the program, also with the weights of any virtual chip, stays below
-    2^24. The compiled loops require this."""
+    """Return whether every column sum of the program, also with the weights of any
+    virtual chip, stays below 2^24. The compiled loops require this."""
     largest = 0 if program.variation is None else program.variation.code_max
     for layer in program.layers:
         weight_max = largest or int(np.abs(layer.weights.astype(np.int64)).max())
@@ -91,7 +93,8 @@ def suits(program: Program) -> bool:
 
 
 def work(program: Program) -> int:
-    """Return the number of multiplications that one sample takes, over all time steps of a sequence."""
+    """Return the number of multiplications that one sample takes, over all time
+    steps of a sequence."""
     calls = sum(p.layer.weights.size * p.patches.positions for p in program.products)
     return program.calls * calls
 
@@ -102,7 +105,8 @@ class FastCore:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.weights = [np.array(layer.weights.T, order="C") for layer in program.layers]
-        """Copies of the weights of every product, int16 (M, K); call ``refresh`` after writing into them."""
+        """Copies of the weights of every product, int16 (M, K); call ``refresh`` after
+        writing into them."""
         positions_max = max((p.patches.positions for p in program.products), default=1)
         self._batch = max(1, min(CHUNK, PATCHES // positions_max))
         self._work = work(program)
@@ -110,8 +114,8 @@ class FastCore:
         self._words = np.empty(0, np.uint32)
 
     def refresh(self) -> None:
-        """Pack the weights again into the words that the compiled loops read. Call it after changing
-        ``weights``."""
+        """Pack the weights again into the words that the compiled loops read. Call it
+        after changing ``weights``."""
         if self._rows is not None:
             self._rows = self._laid_out(self._rows)
 
@@ -125,10 +129,11 @@ class FastCore:
         stream: int = 0,
         threads: int | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Return the program's outputs, int32 (n, outputs), which do not depend on the number of threads.
-        Parameters as for ``Core.infer``.
+        """Return the program's outputs, int32 (n, outputs), which do not depend on the
+        number of threads. Parameters as for ``Core.infer``.
 
-        ``Core.infer`` checks them. ``threads``: at most so many, None: all that the process may use.
+        ``Core.infer`` checks them. ``threads``: at most so many, None: all that
+        the process may use.
         """
         rows = self._rows = self._rows or self._laid_out()
         schedule = key_schedule(seed, DOMAIN_READ, stream)
@@ -150,8 +155,8 @@ class FastCore:
     def _samples(
         self, rows: Rows, x: Codes, numbers: tuple[npt.NDArray[np.uint32], int, bool], threads: int
     ) -> Codes | npt.NDArray[np.int32]:
-        """Return the outputs (n, M) of input codes (n, inputs). The patches of each matrix product are
-        divided among ``threads`` threads."""
+        """Return the outputs (n, M) of input codes (n, inputs). The patches of each
+        matrix product are divided among ``threads`` threads."""
         n, calls, steps = len(x), self.program.calls, len(rows.rows)
         maps, sums = np.empty(rows.size * n, np.uint8), np.empty(rows.sums * n, np.int32)
         fixed = (rows.rows, rows.ints, rows.codes, self._words, constant(x), maps, sums, *numbers)
@@ -165,8 +170,8 @@ class FastCore:
         return rows.answers(maps, sums, n)
 
     def _laid_out(self, rows: Rows | None = None) -> Rows:
-        """Pack the present weights into words and return the program as instruction rows; these are built
-        only if ``rows`` is None."""
+        """Pack the present weights into words and return the program as instruction
+        rows; these are built only if ``rows`` is None."""
         from ndrite.emulator.golden.fast_loops import walk
         from ndrite.emulator.golden.fast_sums import pack, words_of
 

@@ -1,8 +1,9 @@
-"""The compiled loops of ``ndrite.emulator.golden.fast`` for matrix products: importing this needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.fast`` for matrix products: importing
+this needs numba.
 
-Maps are (C, n, H, W), channel first of all: what a column answers to all patches lies in one piece, whatever
-the number of columns. The inner loops run over patches, or over columns where there are few patches, and a
-column's constants stay in registers.
+Maps are (C, n, H, W), channel first of all: what a column answers to all patches lies
+in one piece, whatever the number of columns. The inner loops run over patches, or over
+columns where there are few patches, and a column's constants stay in registers.
 """
 
 from typing import NamedTuple
@@ -48,8 +49,8 @@ U64 = np.uint64
 
 
 class InputRows(NamedTuple):
-    """``rows`` rows of input codes of many patches: row r of all patches begins at codes[first + r *
-    line]."""
+    """``rows`` rows of input codes of many patches: row r of all patches begins at
+    codes[first + r * line]."""
 
     codes: Codes
     first: int
@@ -69,9 +70,9 @@ class Converter(NamedTuple):
 def slice_codes(
     source: InputRows, down: np.uint32, mask: np.uint32, x: Uint32s, x_line: int, energy: Uint32s
 ) -> None:
-    """Pack one bit slice of n patches' input codes as words uint32 (pairs of rows, x_line), two input rows of
-    a patch per word. ``energy`` uint32 (n,) receives the sum of squares of each patch, which cannot overflow
-    for up to 65536 rows."""
+    """Pack one bit slice of n patches' input codes as words uint32 (pairs of rows,
+    x_line), two input rows of a patch per word. ``energy`` uint32 (n,) receives the sum
+    of squares of each patch, which cannot overflow for up to 65536 rows."""
     patches, first, line, rows = source
     for b in range(energy.shape[0]):
         energy[b] = U32(0)
@@ -87,8 +88,9 @@ def slice_codes(
 
 @njit(**LOOP)
 def draw(column: Uint16s, key: Uint16s, low: Uint16s, high: Uint16s) -> None:
-    """Generate the read noise of columns uint16 (n,) under keys uint16 (4, n): write to ``low`` and ``high``
-    the two indices into the Gaussian table that select each column's normal sample."""
+    """Generate the read noise of columns uint16 (n,) under keys uint16 (4, n): write to
+    ``low`` and ``high`` the two indices into the Gaussian table that select each
+    column's normal sample."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
         x, y = rounds(column[b], k3[b], k0[b], k1[b], k2[b], k3[b])
@@ -98,8 +100,8 @@ def draw(column: Uint16s, key: Uint16s, low: Uint16s, high: Uint16s) -> None:
 
 @njit(**LOOP, inline="always")
 def add_noise(a: Int32s, sigma: Int32s, table: Int32s, low: Uint16s, high: Uint16s, v: Int32s) -> None:
-    """Compute a column's noisy sums v, int32 (n,), from its sums ``a``; |sigma * g| < 2^28 and |a| < 2^24, so
-    32 bits suffice."""
+    """Compute a column's noisy sums v, int32 (n,), from its sums ``a``; |sigma * g| <
+    2^28 and |a| < 2^24, so 32 bits suffice."""
     for b in range(v.shape[0]):
         v[b] = table[low[b]] + table[high[b]]
     for b in range(v.shape[0]):
@@ -115,24 +117,24 @@ def converted(v: np.int32, gain: np.int64, offset: np.int64, adc: Converter) -> 
 
 @njit(**LOOP, inline="always")
 def convert(v: Int32s, gain: np.int64, offset: np.int64, adc: Converter, left: np.int32, p: Int32s) -> None:
-    """Convert a column's sums v int32 (n,) to ADC codes, and add the codes, shifted left by ``left`` bits, to
-    the partial sums p int32 (n,)."""
+    """Convert a column's sums v int32 (n,) to ADC codes, and add the codes, shifted
+    left by ``left`` bits, to the partial sums p int32 (n,)."""
     for b in range(p.shape[0]):
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain, offset, adc) << left))
 
 
 @njit(**LOOP, inline="always")
 def convert_columns(v: Int32s, gain: Ints, offset: Ints, adc: Converter, left: np.int32, p: Int32s) -> None:
-    """Do what ``convert`` does, for all columns of one patch instead of one column of all patches: v, gain,
-    offset and p are (columns,)."""
+    """Do what ``convert`` does, for all columns of one patch instead of one column of
+    all patches: v, gain, offset and p are (columns,)."""
     for b in range(p.shape[0]):
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain[b], offset[b], adc) << left))
 
 
 @njit(**LOOP, inline="always")
 def add_skip(skip: Codes, gain: np.int64, shift: Int, p: Int32s) -> None:
-    """Add the second operand rshift_round(skip * gain, shift) to the sums p int32 (n,). For shifts of 26 and
-    above this term is 0, so shifts above 30 are computed as 30."""
+    """Add the second operand rshift_round(skip * gain, shift) to the sums p int32 (n,).
+    For shifts of 26 and above this term is 0, so shifts above 30 are computed as 30."""
     right = np.int32(min(shift, 30))
     half = np.int32(0) if right == 0 else np.int32(np.int32(1) << np.int32(right - 1))
     for b in range(p.shape[0]):
@@ -142,9 +144,9 @@ def add_skip(skip: Codes, gain: np.int64, shift: Int, p: Int32s) -> None:
 
 @njit(**LOOP, inline="always")
 def fire(z: Int32s, scale: np.int64, vshift: Int, values: Codes, at: Uint32s, y: Codes) -> None:
-    """Compute a column's neuron output codes y, uint8 (n,), from its sums z, int32 (n,). ``values`` uint8
-    (4096,) is the output of the column's curve at every voltage code; ``at`` uint32 (n,) is working
-    memory."""
+    """Compute a column's neuron output codes y, uint8 (n,), from its sums z, int32
+    (n,). ``values`` uint8 (4096,) is the output of the column's curve at every voltage
+    code; ``at`` uint32 (n,) is working memory."""
     half = np.int64(0) if vshift == 0 else np.int64(1) << (vshift - 1)
     for b in range(y.shape[0]):
         v = (np.int64(z[b]) * scale + half) >> vshift
@@ -155,8 +157,8 @@ def fire(z: Int32s, scale: np.int64, vshift: Int, values: Codes, at: Uint32s, y:
 
 @njit(**LOOP, inline="always")
 def copy(x: Codes, source: Int, step: Int, to: Codes, first: Int, count: Int) -> None:
-    """Copy ``count`` codes, every ``step``-th from x[source] on, to consecutive elements of ``to`` from
-    to[first] on.
+    """Copy ``count`` codes, every ``step``-th from x[source] on, to consecutive
+    elements of ``to`` from to[first] on.
 
     Unsigned indices, because numba would look at each for its sign.
     """
@@ -176,8 +178,8 @@ def fill(border: np.uint8, to: Codes, first: Int, last: Int) -> None:
 
 @njit(**LOOP)
 def cut(maps: Maps, where: Ints, first: int, count: int, to: Codes) -> None:
-    """Cut ``count`` patches, beginning with patch number ``first``, from maps into ``to`` uint8 (groups * K,
-    count)."""
+    """Cut ``count`` patches, beginning with patch number ``first``, from maps into
+    ``to`` uint8 (groups * K, count)."""
     flat, channels, samples, rows_of_map, line = maps
     height, width = where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
@@ -186,22 +188,23 @@ def cut(maps: Maps, where: Ints, first: int, count: int, to: Codes) -> None:
     positions = rows * columns
     plane = rows_of_map * line
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns
-    # With stride 1 and maps of the same size as the result, the codes that one kernel position reads at
-    # neighbouring patches are neighbours in the map. They are copied together, a whole plane at a time.
+    # With stride 1 and maps of the same size as the result, the codes that one kernel
+    # position reads at neighbouring patches are neighbours in the map. They are copied
+    # together, a whole plane at a time.
     shifted = sh == 1 and sw == 1 and columns == line and width == line and height == rows_of_map
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
                 base = (((c // share * kh + i) * kw + j) * share + c % share) * count
                 x0, y0 = j * dw - left, i * dh - top
-                # ``begin``..``end`` are the output columns whose input column lies inside the map; the other
-                # ones read the border.
+                # ``begin``..``end`` are the output columns whose input column lies
+                # inside the map; the other ones read the border.
                 begin = max(0, -(x0 // sw))
                 end = max(begin, min(columns, -((x0 - width) // sw)))
                 b = 0
                 if positions == 1:
-                    # With a single patch per sample, the code is at the same offset in every sample, so one
-                    # strided copy suffices for all samples.
+                    # With a single patch per sample, the code is at the same offset in
+                    # every sample, so one strided copy suffices for all samples.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
                         source = (c * samples + first) * plane + y0 * line + x0
                         copy(flat, source, plane, to, base, count)
@@ -261,14 +264,16 @@ def walk(
     schedule: Uint32s, first: int, noise: bool,
     from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Execute instruction rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k):
-    rows ``from_row`` to ``to_row``, in each of the time steps ``from_call`` to ``to_call``. The read noise
-    numbers the samples from ``first`` on.
+    """Execute instruction rows of a program (``ndrite.emulator.golden.fast_rows``) on
+    samples uint8 (n, k): rows ``from_row`` to ``to_row``, in each of the time steps
+    ``from_call`` to ``to_call``. The read noise numbers the samples from ``first`` on.
 
-    Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in ``sums``; both are written.
-    Matrix products are computed for patches ``low`` to ``high``, or for all where ``high`` is -1. They are
-    part of this function, because a compiler repeats its work on a function for each that calls it. The
-    parameters are no records: numba needs a microsecond to take one from Python, a sample as few as fifteen.
+    Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in
+    ``sums``; both are written. Matrix products are computed for patches ``low`` to
+    ``high``, or for all where ``high`` is -1. They are part of this function,
+    because a compiler repeats its work on a function for each that calls it. The
+    parameters are no records: numba needs a microsecond to take one from Python, a
+    sample as few as fifteen.
     """
     row_count = to_row - from_row
     for turn in range((to_call - from_call) * row_count):
@@ -294,16 +299,17 @@ def walk(
         adc = Converter(half, shift, np.int64((1 << (layer[4] - 1)) - 1))
         per_tile = min(k, layer[13])
         chunk = min(CHUNK, to_patch - low)
-        # The number of panels is made odd, because the rows of a panel then fall into different sets of the
-        # processor's cache.
+        # The number of panels is made odd, because the rows of a panel then fall into
+        # different sets of the processor's cache.
         deep = ((chunk + PANEL - 1) // PANEL | 1) * PANEL
-        # The vector lanes normally hold patches. If there are few patches and more columns, the lanes hold
-        # columns instead.
+        # The vector lanes normally hold patches. If there are few patches and more
+        # columns, the lanes hold columns instead.
         few = chunk < PANEL and chunk * width < PANEL * share
-        # Distances in memory between neighbouring columns (normally) or patches (with few patches) in the
-        # sums a and the partial sums p.
+        # Distances in memory between neighbouring columns (normally) or patches (with
+        # few patches) in the sums a and the partial sums p.
         line, p_line = (width, m) if few else (deep, chunk)
-        # The inputs of a fully connected layer are read directly from the map; no patches have to be cut.
+        # The inputs of a fully connected layer are read directly from the map; no
+        # patches have to be cut.
         direct = (
             groups * k == where[0] and positions * height * plane_width == 1 and where[9] + where[10] == 0
         )
@@ -344,8 +350,8 @@ def walk(
             for t in range((k + per_tile - 1) // per_tile):
                 begin, end = t * per_tile, min(k, (t + 1) * per_tile)
                 pairs, full_pairs = (end - begin + 1) // 2, (per_tile + 1) // 2
-                # Number of pairs of rows that one group of a grouped convolution has in all row tiles
-                # together (a word holds a pair).
+                # Number of pairs of rows that one group of a grouped convolution has in
+                # all row tiles together (a word holds a pair).
                 whole = k // per_tile * full_pairs + (k % per_tile + 1) // 2
                 step = pairs * PANEL
                 for j in range(8 // d):

@@ -1,8 +1,9 @@
-"""The compiled loops of ``ndrite.emulator.golden.fast`` for steps other than matrix products: importing this
-needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.fast`` for steps other than matrix
+products: importing this needs numba.
 
-Maps are (C, n, H, W) of codes. ``fast_loops`` includes these functions, and numba's cache does not see that
-this file changed: set NUMBA_CACHE_DIR to a new folder after editing it.
+Maps are (C, n, H, W) of codes. ``fast_loops`` includes these functions, and
+numba's cache does not see that this file changed: set NUMBA_CACHE_DIR to a new
+folder after editing it.
 """
 
 from typing import NamedTuple
@@ -52,8 +53,8 @@ class Maps(NamedTuple):
 
 @njit(**LOOP)
 def turn(x: Codes, rows: int, columns: int, to: Codes) -> None:
-    """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the cache lines of ``to``
-    stay in the cache."""
+    """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the
+    cache lines of ``to`` stay in the cache."""
     whole = rows // 8 * 8
     for first in range(0, whole, 8):
         for k in range(columns):
@@ -66,16 +67,16 @@ def turn(x: Codes, rows: int, columns: int, to: Codes) -> None:
 
 @njit(**LOOP)
 def pool(maps: Maps, where: Ints, mul: Ints, shift: int, to: Codes) -> None:
-    """Pool maps: write to ``to`` the largest code of every window, or its average clip(rshift_round(sum *
-    mul, shift), 0, 255)."""
+    """Pool maps: write to ``to`` the largest code of every window, or its average
+    clip(rshift_round(sum * mul, shift), 0, 255)."""
     flat, channels, samples, rows_of_map, line = maps
     average = mul.shape[0] > 0
     height, width, kh, kw = where[1], where[2], where[3], where[4]
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
     border = np.int32(where[14])
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    # For every column of the kernel, the first and the end of the output columns whose input column lies
-    # inside the map; the other ones read the border.
+    # For every column of the kernel, the first and the end of the output columns whose
+    # input column lies inside the map; the other ones read the border.
     begins, ends = np.empty(kw, np.int64), np.empty(kw, np.int64)
     for j in range(kw):
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
@@ -116,8 +117,9 @@ def pool(maps: Maps, where: Ints, mul: Ints, shift: int, to: Codes) -> None:
 
 @njit(**LOOP)
 def look_up(x: Codes, channel: Ints, answers: Codes, to: Codes) -> None:
-    """Apply a lookup-table step: replace each code of row ``channel[e]`` of x (C, values) by its entry in the
-    256-entry table of element e, and write the results to row e of ``to`` (E, values)."""
+    """Apply a lookup-table step: replace each code of row ``channel[e]`` of x (C,
+    values) by its entry in the 256-entry table of element e, and write the results to
+    row e of ``to`` (E, values)."""
     count = to.shape[0] // channel.shape[0]
     for e in range(channel.shape[0]):
         first = channel[e] * count
@@ -127,8 +129,9 @@ def look_up(x: Codes, channel: Ints, answers: Codes, to: Codes) -> None:
 
 @njit(**LOOP)
 def add_term(a: Codes, b: Codes, a_zero: int, b_zero: int, gain: int, total: Ints) -> None:
-    """Add one term of a gate, (a - a_zero) * (b - b_zero) * gain, to ``total`` int64 (values,); a and b are
-    maps uint8 (values,). If b is empty, the term is (a - a_zero) * gain."""
+    """Add one term of a gate, (a - a_zero) * (b - b_zero) * gain, to ``total``
+    int64 (values,); a and b are maps uint8 (values,). If b is empty, the term is (a
+    - a_zero) * gain."""
     if b.shape[0]:
         for i in range(total.shape[0]):
             total[i] += (np.int64(a[i]) - a_zero) * (np.int64(b[i]) - b_zero) * gain
@@ -147,8 +150,8 @@ def close_gate(total: Ints, shift: int, zero: int, out: Codes) -> None:
 
 @njit(**LOOP)
 def arrange(source: Codes, row: Ints, n: int, out: Codes) -> None:
-    """Fill ``out`` with values of ``source`` in the order that the dimensions and strides of an instruction
-    row describe: transposes and repeats."""
+    """Fill ``out`` with values of ``source`` in the order that the dimensions and
+    strides of an instruction row describe: transposes and repeats."""
     dims, strides, count = np.empty(MAP_DIMS + 1, np.int64), np.empty(MAP_DIMS + 1, np.int64), 0
     dims[0] = strides[0] = 1
     for i in range(MAP_DIMS):
@@ -157,8 +160,8 @@ def arrange(source: Codes, row: Ints, n: int, out: Codes) -> None:
         if dim == 1:
             continue
         if count and strides[count - 1] == stride * dim:
-            # The strides of this dimension continue those of the previous one in source and result, so the
-            # two are merged into one.
+            # The strides of this dimension continue those of the previous one in source
+            # and result, so the two are merged into one.
             dims[count - 1] *= dim
             strides[count - 1] = stride
         else:
@@ -188,8 +191,8 @@ def arrange(source: Codes, row: Ints, n: int, out: Codes) -> None:
 
 @njit(**LOOP)
 def between(row: Ints, ints: Ints, codes: Codes, x: Codes, maps: Codes, call: Int) -> None:
-    """Execute one instruction row that is not a matrix product, in time step ``call``, on samples x uint8 (n,
-    k)."""
+    """Execute one instruction row that is not a matrix product, in time step ``call``,
+    on samples x uint8 (n, k)."""
     n, kind = x.shape[0], row[KIND]
     out = maps[row[OUT] * n : (row[OUT] + row[OUT_SIZE]) * n]
     source = maps[row[SOURCE] * n : (row[SOURCE] + row[SIZE]) * n]

@@ -1,9 +1,10 @@
-"""The read-noise generator for compiled loops, as ``ndrite.emulator.spec.noise`` specifies it: importing this
-needs numba.
+"""The read-noise generator for compiled loops, as ``ndrite.emulator.spec.noise``
+specifies it: importing this needs numba.
 
-Every intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it that wide: the noise of
-many patches or columns in one instruction. The other compiled loops include these functions, and numba's
-cache does not see that this file changed: set NUMBA_CACHE_DIR to a new folder after editing it.
+Every intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it that
+wide: the noise of many patches or columns in one instruction. The other compiled loops
+include these functions, and numba's cache does not see that this file changed: set
+NUMBA_CACHE_DIR to a new folder after editing it.
 """
 
 import math
@@ -32,8 +33,8 @@ class Options(TypedDict):
 
 
 LOOP: Options = {"cache": True, "nogil": True, "error_model": "numpy"}
-"""Options of all compiled loops. No divisor is ever 0: numba's own error model would check for that at every
-division, and compile for longer."""
+"""Options of all compiled loops. No divisor is ever 0: numba's own error model would
+check for that at every division, and compile for longer."""
 KEY_ROUNDS = spec.KEY_ROUNDS
 TABLE = SIGNED_TABLE.astype(np.int32)
 U16 = np.uint16
@@ -46,8 +47,8 @@ assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 @njit(**LOOP)
 def keys(counter: int, schedule: Uint32s, index: Uint32s, x: Uint32s, y: Uint32s, out: Uint16s) -> None:
-    """Compute the noise keys uint16 (4, n) of the inferences numbered ``index`` uint32 (n,), by encrypting
-    (``counter``, index); x and y are working memory."""
+    """Compute the noise keys uint16 (4, n) of the inferences numbered ``index`` uint32
+    (n,), by encrypting (``counter``, index); x and y are working memory."""
     n = index.shape[0]
     for b in range(n):
         x[b] = U32(counter)
@@ -65,7 +66,8 @@ def keys(counter: int, schedule: Uint32s, index: Uint32s, x: Uint32s, y: Uint32s
 
 @njit(**LOOP, inline="always")
 def mixed(x: np.uint16, y: np.uint16, k: np.uint16) -> tuple[np.uint16, np.uint16]:
-    """Apply one round of the cipher that generates noise samples to uint16 numbers x, y with round key k."""
+    """Apply one round of the cipher that generates noise samples to uint16 numbers x, y
+    with round key k."""
     x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
     return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
 
@@ -74,8 +76,8 @@ def mixed(x: np.uint16, y: np.uint16, k: np.uint16) -> tuple[np.uint16, np.uint1
 def rounds(
     x: np.uint16, y: np.uint16, k0: np.uint16, k1: np.uint16, k2: np.uint16, k3: np.uint16
 ) -> tuple[np.uint16, np.uint16]:
-    """Encrypt the block (x, y) under the key k0..k3 and return both halves. The seven rounds of the cipher
-    that generates noise samples are unrolled."""
+    """Encrypt the block (x, y) under the key k0..k3 and return both halves. The seven
+    rounds of the cipher that generates noise samples are unrolled."""
     x, y = mixed(x, y, k0)
     x, y = mixed(x, y, U16(k1 ^ U16(1)))
     x, y = mixed(x, y, U16(k2 ^ U16(2)))
@@ -88,10 +90,10 @@ def rounds(
 
 @njit(**LOOP, inline="always")
 def deviation(energy: Int | np.uint32, sigma_out: np.int64, var_cell: np.int64) -> np.int64:
-    """Return the amplitude of a pass's noise, min(65535, isqrt(sigma_out^2 + (var_cell * energy >> 8))).
-    ``energy`` is the sum of squares of the inputs or, in the backward pass of learning, of the errors. The
-    argument of isqrt is below 2^50: its float square root, rounded down, is exact or 1 too high; the excess
-    is removed."""
+    """Return the amplitude of a pass's noise, min(65535, isqrt(sigma_out^2 + (var_cell
+    * energy >> 8))). ``energy`` is the sum of squares of the inputs or, in the backward
+    pass of learning, of the errors. The argument of isqrt is below 2^50: its float
+    square root, rounded down, is exact or 1 too high; the excess is removed."""
     radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
     r = np.int64(math.sqrt(np.float64(radicand)))
     r -= np.int64(r * r > radicand)

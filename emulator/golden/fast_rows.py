@@ -1,4 +1,5 @@
-"""Instruction rows: integers that say what the compiled loops do for a program, prepared once per program."""
+"""Instruction rows: integers that say what the compiled loops do for a program,
+prepared once per program."""
 
 from __future__ import annotations
 
@@ -19,29 +20,31 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 LOAD, START, COPY, PRODUCT, POOL, TABLE, GATE = range(7)
-"""Kinds of instruction rows. LOAD copies the inputs of a time step; START sets a state's initial value; COPY
-copies values into another order; the others compute a step of the program."""
-# Indices of the fields of an instruction row: its kind, the offsets and sizes of the maps that it reads and
-# writes, constants, and the offsets of its parameters in the arrays of integers, values and words.
+"""Kinds of instruction rows. LOAD copies the inputs of a time step; START sets a
+state's initial value; COPY copies values into another order; the others compute a
+step of the program."""
+# Indices of the fields of an instruction row: its kind, the offsets and sizes of the
+# maps that it reads and writes, constants, and the offsets of its parameters in the
+# arrays of integers, values and words.
 KIND, SOURCE, SIZE, OUT, OUT_SIZE, SKIP, SHIFT, ZERO, INTS, COUNT, VALUES, WORDS, CHANNELS = range(13)
 WHERE, LAYER, ROW = 17, 32, 46
-"""Index of the patch parameters in an instruction row, index of the layer's parameters, and length of an
-instruction row."""
+"""Index of the patch parameters in an instruction row, index of the layer's parameters,
+and length of an instruction row."""
 MAP_DIMS = 7
 DIMS, STRIDES = WHERE, WHERE + 2 * MAP_DIMS
-"""Indices of dimensions and strides in COPY and LOAD instruction rows, which have no patch and layer
-parameters. Each dimension and stride is a pair (number, whether it is multiplied by the number of
-samples)."""
+"""Indices of dimensions and strides in COPY and LOAD instruction rows, which have no
+patch and layer parameters. Each dimension and stride is a pair (number, whether it is
+multiplied by the number of samples)."""
 COLUMNS, TERM = 6, 5
-"""Number of integers that describe a column of a layer, and number of those that describe a term of a
-gate."""
+"""Number of integers that describe a column of a layer, and number of those that
+describe a term of a gate."""
 CURVES = V_MAX - V_MIN + 1
 Dims = Sequence[tuple[int, int]]
 
 
 class Place(NamedTuple):
-    """Location of a map: the offset at which the map of one sample begins in the array of all maps, and the
-    map's shape."""
+    """Location of a map: the offset at which the map of one sample begins in the array
+    of all maps, and the map's shape."""
 
     begin: int
     shape: Shape
@@ -52,11 +55,11 @@ class Place(NamedTuple):
 
 
 class Rows(PerKind):
-    """A program as instruction rows of integers that the compiled loops execute, and the arrays of parameters
-    to which those rows point.
+    """A program as instruction rows of integers that the compiled loops execute, and
+    the arrays of parameters to which those rows point.
 
-    ``rows`` int64 (steps, ROW), ``ints`` int64, ``codes`` uint8; of a sample ``size`` bytes of maps and
-    ``sums`` sums int32.
+    ``rows`` int64 (steps, ROW), ``ints`` int64, ``codes`` uint8; of a sample ``size``
+    bytes of maps and ``sums`` sums int32.
     """
 
     def __init__(self, program: Program, words: Sequence[int]) -> None:
@@ -75,8 +78,8 @@ class Rows(PerKind):
         for step in program.steps:
             self.maps.append(step.visit(self, step))
         if program.calls > 1:
-            # A state may be the source of another state, so all sources are copied before the first state is
-            # overwritten.
+            # A state may be the source of another state, so all sources are copied
+            # before the first state is overwritten.
             copies = [self._copy(self.maps[state.source]) for state in program.states]
             for copy, place in zip(copies, self.maps[1:], strict=False):
                 self._copy(copy, place)
@@ -87,16 +90,17 @@ class Rows(PerKind):
         self.codes = np.concatenate(self._codes)
 
     def patches(self, number: int) -> tuple[int, int]:
-        """Return two counts for instruction row ``number``: patches of one sample, and multiplications of
-        each patch. They are 1 and 0 for a row that is not a matrix product."""
+        """Return two counts for instruction row ``number``: patches of one
+        sample, and multiplications of each patch. They are 1 and 0 for a row that
+        is not a matrix product."""
         row = self.rows[number]
         if row[KIND] != PRODUCT:
             return 1, 0
         return int(row[WHERE + 11] * row[WHERE + 12]), int(row[LAYER] * row[LAYER + 1])
 
     def answers(self, maps: Codes, sums: npt.NDArray[np.int32], n: int) -> Codes | npt.NDArray[np.int32]:
-        """Return the program's outputs (n, M) of n samples, read from the arrays that the compiled loops have
-        written."""
+        """Return the program's outputs (n, M) of n samples, read from the arrays that
+        the compiled loops have written."""
         step = self.program.steps[-1]
         if isinstance(step, Product) and not step.fires:
             (rows, columns), (g, h) = step.patches.grid, step.block
@@ -117,8 +121,9 @@ class Rows(PerKind):
         if step.skip is not None:
             second = self.maps[step.skip]
             if step.block != (1, 1):
-                # The columns of a group of a grouped convolution are ordered by position in the block, then
-                # by channel. The second operand is stored as a map, so it is copied to this order.
+                # The columns of a group of a grouped convolution are ordered by
+                # position in the block, then by channel. The second operand is stored
+                # as a map, so it is copied to this order.
                 dims = [(groups, 0), (g, 0), (h, 0), (rest, 0), (1, 1), (rows, 0), (columns, 0)]
                 strides = [(rest * whole, 1), (columns * h, 0), (1, 0), (whole, 1), (whole, 0)]
                 strides += [(g * columns * h, 0), (h, 0)]
@@ -127,7 +132,8 @@ class Rows(PerKind):
             skip = second.begin
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         ints: list[IntArray] = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
-        # Table of the output of every curve at every voltage code from V_MIN on, uint8 (4096, curves).
+        # Table of the output of every curve at every voltage code from V_MIN on,
+        # uint8 (4096, curves).
         every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
         v = np.arange(V_MIN, V_MAX + 1)[:, None]
         values = neuron(v, every, program.curve_base, program.curve_slope) if step.fires else v[:0]
@@ -171,7 +177,8 @@ class Rows(PerKind):
 
     def table(self, step: Table) -> Place:
         program, source = self.program, self._join(step.sources)
-        # Table of the output of every channel of the result for every input code, uint8 (E, 256).
+        # Table of the output of every channel of the result for every input
+        # code, uint8 (E, 256).
         codes = np.arange(256, dtype=np.uint8)[:, None, None, None]
         channels = np.broadcast_to(codes, (256, int(step.channel.max()) + 1, 1, 1))
         answers = table(step, channels, program.curve_base, program.curve_slope)[:, :, 0, 0].T
@@ -191,9 +198,10 @@ class Rows(PerKind):
         return out
 
     def _join(self, sources: tuple[int, ...]) -> Place:
-        """Return the location at which several maps lie concatenated for a step that reads them together (see
-        ``ndrite.emulator.spec.flow.join``). Appends the instruction rows that copy the maps to that location;
-        a single map stays where it is."""
+        """Return the location at which several maps lie concatenated for a step
+        that reads them together (see ``ndrite.emulator.spec.flow.join``). Appends
+        the instruction rows that copy the maps to that location; a single map
+        stays where it is."""
         places = [self.maps[s] for s in sources]
         if len(places) == 1:
             return places[0]
@@ -261,13 +269,15 @@ class Rows(PerKind):
 
 
 def constant(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-    """Return the array contiguous and read-only, copied only if it is not contiguous. Numba then sees a
-    single array type; it would compile all loops a second time for the first writable array."""
+    """Return the array contiguous and read-only, copied only if it is not contiguous.
+    Numba then sees a single array type; it would compile all loops a second time for
+    the first writable array."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
 def where(p: Patches, border: int) -> list[int]:
-    """Return the parameters of patches as a list, in the order in which the compiled loops read them."""
+    """Return the parameters of patches as a list, in the order in which the
+    compiled loops read them."""
     return [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]

@@ -1,13 +1,14 @@
 """The exact integer sums of products of the compiled loops: importing this needs numba.
 
-Both operands are words of two 16-bit numbers, those of two rows of the array: slice codes of a patch, or
-weights of a column. A machine multiplies them pair by pair and adds each pair, twice as many products in an
-instruction as in float32, and of half as many bytes; BLAS has no such call. One operand is read as vectors,
-PANEL words of a row, the words of the other one by one: vectors of patches where there are many, of columns
-else.
+Both operands are words of two 16-bit numbers, those of two rows of the array:
+slice codes of a patch, or weights of a column. A machine multiplies them pair by
+pair and adds each pair, twice as many products in an instruction as in float32,
+and of half as many bytes; BLAS has no such call. One operand is read as vectors,
+PANEL words of a row, the words of the other one by one: vectors of patches where
+there are many, of columns else.
 
-``fast_loops`` includes these functions, and numba's cache does not see that this file changed: set
-NUMBA_CACHE_DIR to a new folder after editing it.
+``fast_loops`` includes these functions, and numba's cache does not see that this file
+changed: set NUMBA_CACHE_DIR to a new folder after editing it.
 """
 
 from typing import Any, NamedTuple
@@ -28,17 +29,17 @@ LANES = 16 if "+avx512bw" in FEATURES else 8
 """Number of sums in one vector."""
 PANEL = 2 * LANES
 ROWS_OF_WORDS = 4
-"""Number of words of the other operand processed in one pass over a panel, so that their sums stay in
-registers."""
+"""Number of words of the other operand processed in one pass over a panel, so that
+their sums stay in registers."""
 PAIRWISE = "llvm.x86.avx512.pmaddw.d.512" if LANES == 16 else "llvm.x86.avx2.pmadd.wd"
 PAIRWISE = PAIRWISE if "+avx2" in FEATURES else ""
-"""Instruction that multiplies 16-bit numbers and adds pairs of products; other machines compute this in
-several instructions."""
+"""Instruction that multiplies 16-bit numbers and adds pairs of products; other machines
+compute this in several instructions."""
 
 
 def _block(count: int) -> Any:
-    """Return a compiled function that adds up the products of a panel of vectors with ``count`` neighbouring
-    words.
+    """Return a compiled function that adds up the products of a panel of vectors with
+    ``count`` neighbouring words.
 
     Written in the compiler's own language: it does not find the instruction by itself.
     """
@@ -48,9 +49,10 @@ def _block(count: int) -> Any:
         typing: Any, panel: Any, start: Any, step: Any, words: Any, first: Any, stride: Any, pairs: Any,
         out: Any, to: Any, line: Any,
     ) -> Any:  # fmt: skip
-        """Compute out[to + line * w + lane] for each w < count and each lane of the panel: the int32 sum over
-        r < pairs of panel[start + step * r + lane] * words[first + stride * r + w]. A word holds two 16-bit
-        numbers; "*" adds both of their products."""
+        """Compute out[to + line * w + lane] for each w < count and each lane of the
+        panel: the int32 sum over r < pairs of panel[start + step * r + lane] *
+        words[first + stride * r + w]. A word holds two 16-bit numbers; "*" adds both
+        of their products."""
         word = ir.IntType(32)
         halves, sums = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(word, LANES)
 
@@ -108,8 +110,9 @@ several, single = _block(ROWS_OF_WORDS), _block(1)
 
 
 class Operand(NamedTuple):
-    """An operand: ``size`` words of each pair of rows. From words[start] on there is a panel of PANEL of
-    them every ``panel_step`` words, and in a panel the next pair of rows every ``row_step`` words."""
+    """An operand: ``size`` words of each pair of rows. From words[start] on there is a
+    panel of PANEL of them every ``panel_step`` words, and in a panel the next pair of
+    rows every ``row_step`` words."""
 
     words: Uint32s
     start: int
@@ -120,8 +123,9 @@ class Operand(NamedTuple):
 
 @njit(**LOOP)
 def multiplied(lanes: Operand, singles: Operand, pairs: int, out: Int32s, line: int) -> None:
-    """Compute int32 sums of products over ``pairs`` pairs of rows for each word of ``lanes``, read as
-    vectors, and each word of ``singles``, and write them to out[single * line + lane]."""
+    """Compute int32 sums of products over ``pairs`` pairs of rows for each word of
+    ``lanes``, read as vectors, and each word of ``singles``, and write them to
+    out[single * line + lane]."""
     panels, start, panel_step, row, size = lanes
     words, first, word_step, stride, count = singles
     for lane in range(0, size, PANEL):
@@ -137,7 +141,8 @@ def multiplied(lanes: Operand, singles: Operand, pairs: int, out: Int32s, line: 
 
 
 def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray[np.uint32]:
-    """Return a zero array, uint32, large enough for weights (M, K) in the layout that ``pack`` writes."""
+    """Return a zero array, uint32, large enough for weights (M, K) in the layout
+    that ``pack`` writes."""
     m, k = shape
     pairs = sum((min(tile_rows, k - begin) + 1) // 2 for begin in range(0, k, tile_rows))
     return np.zeros(groups * pairs * -(-(m // groups) // PANEL) * PANEL, np.uint32)
@@ -145,9 +150,9 @@ def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray
 
 @njit(**LOOP)
 def pack(weights: npt.NDArray[np.int16], groups: int, tile_rows: int, out: Uint32s) -> Uint32s:
-    """Pack weights int16 (M, K) into words of two rows, nested in this order: groups of a grouped
-    convolution, row tiles, panels of columns, pairs of rows, columns. Fills and returns ``out`` uint32, which
-    must be zero before."""
+    """Pack weights int16 (M, K) into words of two rows, nested in this order: groups of
+    a grouped convolution, row tiles, panels of columns, pairs of rows, columns. Fills
+    and returns ``out`` uint32, which must be zero before."""
     m, k = weights.shape
     share, at = m // groups, 0
     for group in range(groups):

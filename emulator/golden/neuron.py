@@ -9,15 +9,16 @@ from ndrite.emulator.spec.program import Program
 
 
 def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
-    """Return the neuron's input voltage code v = clip(rshift_round(z * scale, vshift), -2048, 2047)."""
+    """Return the neuron's input voltage code v = clip(rshift_round(z * scale,
+    vshift), -2048, 2047)."""
     return clip(rshift_round(z * layer.scale.astype(np.int64), layer.vshift), V_MIN, V_MAX)
 
 
 def neuron(
     v: npt.NDArray[np.int64], layer: Layer, curve_base: IntArray, curve_slope: IntArray
 ) -> npt.NDArray[np.uint8]:
-    """Return the neurons' output codes y, uint8 (samples, columns), at voltage codes ``v``, by the curve of
-    each column."""
+    """Return the neurons' output codes y, uint8 (samples, columns), at voltage codes
+    ``v``, by the curve of each column."""
     curve = layer.curve.astype(np.int64)
     return look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits)
 
@@ -36,9 +37,10 @@ def look_up(
     segment_bits: int,
     table_bits: int,
 ) -> npt.NDArray[np.uint8]:
-    """Evaluate piecewise-linear curves at voltage codes v: return y = clip(rshift_round((base << f) + slope *
-    r, f + h), 0, 255), with the base and slope of the segment that contains v, and r the offset of v in it.
-    ``curve``, the curve numbers, broadcasts with ``v``."""
+    """Evaluate piecewise-linear curves at voltage codes v: return y =
+    clip(rshift_round((base << f) + slope * r, f + h), 0, 255), with the base and slope
+    of the segment that contains v, and r the offset of v in it. ``curve``, the curve
+    numbers, broadcasts with ``v``."""
     f, h = segment_bits, table_bits
     segment = (v - V_MIN) >> f
     r = (v - V_MIN) & ((1 << f) - 1)

@@ -1,4 +1,5 @@
-"""Random programs that fit a geometry: stimulus for self-tests of a board and for the RTL regression."""
+"""Random programs that fit a geometry: stimulus for self-tests of a board and for
+the RTL regression."""
 
 import itertools
 from collections.abc import Sequence
@@ -24,9 +25,9 @@ def random_program(
 ) -> Program:
     """Return a network of random shape and parameters that ``geometry`` can hold.
 
-    Parameters that are not given are drawn; ``sizes`` are the widths of input, hidden layers and output.
-    ``corner``: largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
-    and width is reached.
+    Parameters that are not given are drawn; ``sizes`` are the widths of input, hidden
+    layers and output. ``corner``: largest weights, gains and offsets, and shifts at
+    both ends of their range, so that every clip and width is reached.
     """
     for _ in range(1000):
         depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))
@@ -67,8 +68,8 @@ def random_layer(
     curves: int,
     corner: bool,
 ) -> Layer:
-    """Return a random layer with ``k`` inputs and ``m`` outputs. Parameters that are None are chosen at
-    random, as in ``random_program``."""
+    """Return a random layer with ``k`` inputs and ``m`` outputs. Parameters that are
+    None are chosen at random, as in ``random_program``."""
     weight_max = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
     d = dac_bits or int(rng.choice(DAC_BITS))

@@ -1,4 +1,5 @@
-"""threads: divides a batch of samples among processors, and limits BLAS to one thread for small matrices."""
+"""threads: divides a batch of samples among processors, and limits BLAS to one thread
+for small matrices."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ WORTH = 10_000_000
 
 @cache
 def count() -> int:
-    """Return the number of threads to use: OMP_NUM_THREADS if it is set, else the number of processors that
-    this process may use."""
+    """Return the number of threads to use: OMP_NUM_THREADS if it is set, else the
+    number of processors that this process may use."""
     setting = os.environ.get("OMP_NUM_THREADS", "")
     if setting.isdecimal() and int(setting) > 0:
         return int(setting)
@@ -29,14 +30,14 @@ def count() -> int:
 
 
 def usable(threads: int | None) -> int:
-    """Return the number of threads to use when the caller allows at most ``threads``; None stands for no
-    limit."""
+    """Return the number of threads to use when the caller allows at most ``threads``;
+    None stands for no limit."""
     return count() if threads is None else min(threads, count())
 
 
 def in_threads(part: Callable[[int, int], None], samples: int, each: int, threads: int) -> None:
-    """Call ``part(low, high)`` in several threads, each for a range of samples; together the ranges cover
-    0..samples. ``part`` must release the interpreter lock.
+    """Call ``part(low, high)`` in several threads, each for a range of samples;
+    together the ranges cover 0..samples. ``part`` must release the interpreter lock.
 
     ``each``: multiplications of one sample; ``threads``: at most so many (``usable``).
     """
@@ -49,8 +50,8 @@ def in_threads(part: Callable[[int, int], None], samples: int, each: int, thread
 
 
 def left_over(samples: int, each: int, threads: int) -> int:
-    """Return how many samples at the end of a batch do not divide evenly among the threads and are better
-    computed one by one, each by all threads together.
+    """Return how many samples at the end of a batch do not divide evenly among the
+    threads and are better computed one by one, each by all threads together.
 
     One of three samples on two threads would keep one thread waiting for half of the time.
     """
@@ -71,8 +72,8 @@ def _pool() -> ThreadPoolExecutor:
 
 @cache
 def _blas() -> ThreadpoolController:
-    # The controller limits only libraries that are loaded when it is created. SciPy has its own BLAS, so
-    # SciPy is imported first.
+    # The controller limits only libraries that are loaded when it is created. SciPy has
+    # its own BLAS, so SciPy is imported first.
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
 

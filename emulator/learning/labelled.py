@@ -20,11 +20,12 @@ Classes = npt.NDArray[Any]
 
 @record()
 class Labelled:
-    """Training and test samples, uint8 (n, inputs), with their classes (n,), integers from 0. If the samples
-    are a user's own, there are no test samples.
+    """Training and test samples, uint8 (n, inputs), with their classes (n,), integers
+    from 0. If the samples are a user's own, there are no test samples.
 
-    ``side``: side of square images; None where samples are a user's own and not known to be images.
-    ``classes``: their names; ``own``: a user's own samples, not a data set that commands know by name.
+    ``side``: side of square images; None where samples are a user's own and not known
+    to be images. ``classes``: their names; ``own``: a user's own samples, not a data
+    set that commands know by name.
     """
 
     name: str
@@ -53,8 +54,8 @@ class Labelled:
         return digest({"side": self.side}, {"x": self.x, "labels": self.labels.astype(np.int64)})
 
     def held_out(self, count: int, what: str) -> Labelled:
-        """Return the data with the last ``count`` training samples used as the test samples instead. ``what``
-        names the parameter in errors.
+        """Return the data with the last ``count`` training samples used as the test
+        samples instead. ``what`` names the parameter in errors.
 
         Raises EmulatorError when nothing else is left.
         """

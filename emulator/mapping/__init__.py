@@ -1,4 +1,5 @@
-"""Mapping of a float network onto a chip description: returns a Program, with every loss measured.
+"""Mapping of a float network onto a chip description: returns a Program, with
+every loss measured.
 
 Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network} only.
 """

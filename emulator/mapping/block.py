@@ -1,10 +1,11 @@
-"""Blocks: several neighbouring outputs computed at once, by kernels that are programmed several times, each
-time shifted.
+"""Blocks: several neighbouring outputs computed at once, by kernels that are programmed
+several times, each time shifted.
 
-Outputs of a block of g x h positions share most of their inputs, so one pass over the block's inputs,
-C * (kh + (g - 1) * sh) * (kw + (h - 1) * sw) of them, gives g * h * M outputs. It needs as many columns, each
-with its own cells: the shift-and-duplicate mapping of crossbar convolutions. Cells where a copy has no weight
-are programmed to nothing, and their programming error and read noise count. Groups of channels that share
+Outputs of a block of g x h positions share most of their inputs, so one pass over the
+block's inputs, C * (kh + (g - 1) * sh) * (kw + (h - 1) * sw) of them, gives g * h * M
+outputs. It needs as many columns, each with its own cells: the shift-and-duplicate
+mapping of crossbar convolutions. Cells where a copy has no weight are programmed to
+nothing, and their programming error and read noise count. Groups of channels that share
 rows pay the same way.
 """
 
@@ -30,12 +31,13 @@ from ndrite.emulator.spec.patches import Pair, Patches
 
 
 def blocked(node: Product, block: Pair) -> Product:
-    """Rewrite a convolution so that each of its patches yields a ``block`` of neighbouring output positions
-    at once. Outputs are ordered by group of the grouped convolution, then row and column in the block, then
-    channel.
+    """Rewrite a convolution so that each of its patches yields a ``block`` of
+    neighbouring output positions at once. Outputs are ordered by group of the grouped
+    convolution, then row and column in the block, then channel.
 
-    Blocks that reach beyond the grid give more rows and columns than the node does, behind its own. Kernels
-    with dilation are laid out for (1, 1) only. A product that has a block of its own keeps that one.
+    Blocks that reach beyond the grid give more rows and columns than the node does,
+    behind its own. Kernels with dilation are laid out for (1, 1) only. A product that
+    has a block of its own keeps that one.
     """
     if block == node.block:
         return node
@@ -49,16 +51,16 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
-    # For each column of the new matrix product, the number of the output of ``node`` that the column
-    # computes.
+    # For each column of the new matrix product, the number of the output of ``node``
+    # that the column computes.
     column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
         activation = activation.of(column_of)
     wide = Dense(weights.reshape(-1, column_of.size), dense.bias[column_of], activation)
     top, left, _, _ = patches.padding
-    # The last block may overrun the grid of output positions, so the padding at the bottom and right is
-    # extended to the end of the last block.
+    # The last block may overrun the grid of output positions, so the padding at the
+    # bottom and right is extended to the end of the last block.
     down, across = _tiles(patches.grid, block)
     bottom = (down * rows - 1) * sh + kh - height - top
     right = (across * columns - 1) * sw + kw - width - left
@@ -79,8 +81,8 @@ def _tiles(grid: Pair, block: Pair) -> Pair:
 
 
 def packed(node: Product, groups: int) -> Product:
-    """Rewrite a grouped convolution to have fewer ``groups``: each new group combines several old groups, and
-    the weights between different old groups are 0."""
+    """Rewrite a grouped convolution to have fewer ``groups``: each new group combines
+    several old groups, and the weights between different old groups are 0."""
     patches, dense = node.patches, node.dense
     together = patches.groups // groups
     area, share = patches.kernel[0] * patches.kernel[1], dense.outputs // patches.groups
@@ -89,7 +91,8 @@ def packed(node: Product, groups: int) -> Product:
     weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
         weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
-    # The columns of a new group are ordered by position in the block, then by old group, then by channel.
+    # The columns of a new group are ordered by position in the block, then by old
+    # group, then by channel.
     order = np.arange(dense.outputs).reshape(groups, together, node.copies, -1).swapaxes(1, 2).reshape(-1)
     activation = dense.activation.of(order) if isinstance(dense.activation, Ndr) else dense.activation
     wide = Dense(weights.reshape(together * k, -1)[:, order], dense.bias[order], activation)
@@ -99,8 +102,8 @@ def packed(node: Product, groups: int) -> Product:
 
 
 def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
-    """Return the patches and the number of outputs of each matrix product as the network defines them, before
-    mapping formed blocks and packed groups.
+    """Return the patches and the number of outputs of each matrix product as the
+    network defines them, before mapping formed blocks and packed groups.
 
     Without the ``network`` that the program was made of, groups that were packed count as one.
     """
@@ -110,11 +113,11 @@ def as_designed(program: Program, network: Network | None) -> list[tuple[Patches
 
 
 def _unblocked(product: steps.Product) -> tuple[Patches, int]:
-    """Return the patches and the number of outputs that a matrix product would have if each patch yielded a
-    single position instead of a block."""
+    """Return the patches and the number of outputs that a matrix product would have if
+    each patch yielded a single position instead of a block."""
     patches, block = product.patches, product.block
-    # Mapping forms blocks whose stride is a multiple of the block. A block with another stride is the
-    # network's own and is not taken apart.
+    # Mapping forms blocks whose stride is a multiple of the block. A block with another
+    # stride is the network's own and is not taken apart.
     if any(s % b for s, b in zip(patches.stride, block, strict=True)):
         return patches, product.layer.outputs
     stride = patches.stride[0] // block[0], patches.stride[1] // block[1]
@@ -124,19 +127,21 @@ def _unblocked(product: steps.Product) -> tuple[Patches, int]:
 
 
 VISITED = 0.45
-"""Fraction of rows that are assumed to have an input other than 0 if it is unknown, as after neurons that
-rectify."""
+"""Fraction of rows that are assumed to have an input other than 0 if it is unknown, as
+after neurons that rectify."""
 PASS_CYCLES, PATCH_CYCLES = 4, 1
-"""Clock cycles of a pass over an array in addition to its rows, and of a patch in addition to its slowest
-part. These and VISITED were determined by simulations of layers of LeNet-5 and ResNet-8."""
+"""Clock cycles of a pass over an array in addition to its rows, and of a patch in
+addition to its slowest part. These and VISITED were determined by simulations of layers
+of LeNet-5 and ResNet-8."""
 NOISE_CYCLES = 36
 """Number of clock cycles in which the noise of ``Geometry.noise_units`` passes is computed."""
 
 
 def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
-    """Estimate the average clock cycles per row that the lanes take for a memory word of ``rows`` rows. In a
-    cycle they process up to ``lane_rows`` rows whose input is not 0, within one word or across two.
-    ``visited``: the fraction of inputs that are not 0."""
+    """Estimate the average clock cycles per row that the lanes take for a memory
+    word of ``rows`` rows. In a cycle they process up to ``lane_rows`` rows whose
+    input is not 0, within one word or across two. ``visited``: the fraction of
+    inputs that are not 0."""
     if not array.skip:
         return 1.0
     at_once, some = array.lane_rows, range(rows + 1)
@@ -146,8 +151,9 @@ def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
 
 @dataclass(frozen=True)
 class Way:
-    """A possible layout of a matrix product on an array: the ``block`` of output positions computed at once,
-    and three costs: clock cycles per map, weight words per lane, and columns."""
+    """A possible layout of a matrix product on an array: the ``block`` of output
+    positions computed at once, and three costs: clock cycles per map, weight words per
+    lane, and columns."""
 
     block: Pair
     cycles: float
@@ -164,14 +170,15 @@ def ways(
     beyond: bool = False,
     visited: float = VISITED,
 ) -> list[Way]:
-    """List the layout of a matrix product for every block that fits, (1, 1) first. Blocks tile the grid of
-    output positions. With ``beyond``, an odd number of rows or columns may also be divided into pairs, whose
-    last block overruns the edge.
+    """List the layout of a matrix product for every block that fits, (1, 1) first.
+    Blocks tile the grid of output positions. With ``beyond``, an odd number of rows or
+    columns may also be divided into pairs, whose last block overruns the edge.
 
-    A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
-    maps, as their noise is worked out, or as its columns are read out and fire, with second operands or
-    without. A tile has ``rows``; of a product of groups each stays within one, and begins a word. A share
-    ``visited`` of its inputs is not 0.
+    A block takes as many cycles as its passes go through the array, as runs of its
+    codes are read out of the maps, as their noise is worked out, or as its columns are
+    read out and fire, with second operands or without. A tile has ``rows``; of a
+    product of groups each stays within one, and begins a word. A share ``visited`` of
+    its inputs is not 0.
     """
     patches, groups = node.patches, node.patches.groups
     channels, outputs = patches.shape[0] // groups, node.dense.outputs // groups
@@ -188,8 +195,9 @@ def ways(
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
         read_count = inputs * groups * slices * array.groups(share) / spread
-        # ``runs`` is (number, length) of the runs of codes in a patch that are contiguous in memory: all
-        # channels of a kernel row or, in a grouped convolution, the channels of one kernel position.
+        # ``runs`` is (number, length) of the runs of codes in a patch that are
+        # contiguous in memory: all channels of a kernel row or, in a grouped
+        # convolution, the channels of one kernel position.
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(
@@ -219,13 +227,14 @@ def laid_out(
     beyond: Container[int] = (),
     visited: Sequence[float] = (),
 ) -> list[Product]:
-    """Choose the layout of each matrix product for an array; return the products rewritten to compute blocks
-    of output positions.
+    """Choose the layout of each matrix product for an array; return the products
+    rewritten to compute blocks of output positions.
 
-    Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
-    weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:
-    numbers of products whose maps may have more rows and columns than their nodes'. ``visited``: of
-    each product, the share of its inputs that are not 0; none: ``VISITED``.
+    Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest
+    cycles that the array's weight words and column parameters allow: the block that
+    saves most for its words goes first. ``beyond``: numbers of products whose maps may
+    have more rows and columns than their nodes'. ``visited``: of each product, the
+    share of its inputs that are not 0; none: ``VISITED``.
     """
     packed_nodes = [packed(node, _fewest_groups(node, array, rows)) for node in nodes]
     shares = visited or [VISITED] * len(packed_nodes)

@@ -1,9 +1,10 @@
 """SPICE export: one matrix product of a die as a deck for ngspice.
 
-It has cells, wires, access devices, columns, load lines and NDR neurons. Wires are drawn as in
-``ndrite.emulator.device.crossbar``. A column's amplifier is a source of the voltage that its
-differential current asks for, with its gain and offset; it rectifies where the device's law is of such a
-driver (``ndrite.emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck.
+It has cells, wires, access devices, columns, load lines and NDR neurons. Wires are
+drawn as in ``ndrite.emulator.device.crossbar``. A column's amplifier is a source of the
+voltage that its differential current asks for, with its gain and offset; it rectifies
+where the device's law is of such a driver (``ndrite.emulator.device.ndr.circuit``).
+Read noise, and what converts codes, are not in a deck.
 """
 
 from collections.abc import Iterator
@@ -30,14 +31,17 @@ OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 def drawn(
     die: Die, product: int, codes: npt.NDArray[np.integer], results: str
 ) -> tuple[str, Floats, Floats | None]:
-    """Write one matrix product (layer) of a die as a SPICE deck, with the row inputs ``codes`` 0..255 (n, K).
+    """Write one matrix product (layer) of a die as a SPICE deck, with the row inputs
+    ``codes`` 0..255 (n, K).
 
-    A run writes one line a sample to the file ``results``, whose name becomes one of ``spice_word``: pairs of
-    an index and a value, first the columns' microamperes, then the neurons' outputs.
+    A run writes one line a sample to the file ``results``, whose name becomes one of
+    ``spice_word``: pairs of an index and a value, first the columns' microamperes, then
+    the neurons' outputs.
 
-    Gives the deck, and what the emulator has for it: differential currents of the columns, microamperes
-    (n, M), and the neurons' outputs 0..1 (n, M), None where the product has no NDR neuron at its columns.
-    Raises PhysicsError when its neurons' devices are not what can be drawn, or its wires have not settled.
+    Gives the deck, and what the emulator has for it: differential currents of the
+    columns, microamperes (n, M), and the neurons' outputs 0..1 (n, M), None where the
+    product has no NDR neuron at its columns. Raises PhysicsError when its neurons'
+    devices are not what can be drawn, or its wires have not settled.
     """
     array, chip = die.arrays[product], die.chip
     layout, settled = chip.array, "none, as a deck's operating point has settled"
@@ -58,8 +62,8 @@ def drawn(
     probes = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        # Units of the column sum p per microampere of column current. A row at the read voltage adds 255
-        # times the code of its conductance to p (docs/arithmetic.md).
+        # Units of the column sum p per microampere of column current. A row at the read
+        # voltage adds 255 times the code of its conductance to p (docs/arithmetic.md).
         per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
         of_p = array.step / array.neurons.peaks
         gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
@@ -70,14 +74,14 @@ def drawn(
 
 
 def _difference(mapped: MappedWeights) -> Floats:
-    """Return the transconductance (K, M) in microsiemens from each row's voltage to the difference between
-    the currents of a column's two wires."""
+    """Return the transconductance (K, M) in microsiemens from each row's voltage to the
+    difference between the currents of a column's two wires."""
     return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
 
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
-    """Yield the deck's lines for every array of cells with its wires. Append to ``senses`` a term for the
-    current of each column's 0 V source."""
+    """Yield the deck's lines for every array of cells with its wires. Append to
+    ``senses`` a term for the current of each column's 0 V source."""
     rows, place = mapped.cells.faulted.shape[1], mapped.cells.place
     order = np.arange(rows) if place is None else np.argsort(place)
     for (_, down, across), sides in arrays_of(mapped.cells.faulted[:, order], chip):
@@ -120,8 +124,9 @@ def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[s
 
 
 def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iterator[str]:
-    """Yield the deck's lines for the amplifier, resistance, device and reader of every column. ``gain`` (M,):
-    units of the curve's input u per microampere; ``offset`` (M,): u at 0 A."""
+    """Yield the deck's lines for the amplifier, resistance, device and reader of
+    every column. ``gain`` (M,): units of the curve's input u per microampere;
+    ``offset`` (M,): u at 0 A."""
     outputs, states = len(neurons.heights), neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
@@ -155,7 +160,7 @@ def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
     for i, row in enumerate(volts.tolist()):
         if i:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
-        # Append the results, because the first ``wrdata`` command would otherwise overwrite the file of an
-        # earlier run.
+        # Append the results, because the first ``wrdata`` command would otherwise
+        # overwrite the file of an earlier run.
         yield from ("op", f"wrdata {spice_word(results)} {' '.join(wanted)}", "set appendwrite")
     yield from (".endc", ".end")

@@ -33,8 +33,9 @@ Shape = Callable[[Floats], Floats]
 
 
 def shape_of(activation: Activation, neuron: Neuron) -> Shape:
-    """Return an activation's curve in its own unit, with outputs 0..1: for an NDR activation the curve of the
-    chip's nominal neuron, for another one the function itself."""
+    """Return an activation's curve in its own unit, with outputs 0..1: for
+    an NDR activation the curve of the chip's nominal neuron, for another one
+    the function itself."""
     if isinstance(activation, Ndr):
         circuit = neuron.circuit
         return lambda u: np.clip(circuit.shape(u), 0.0, 1.0)
@@ -42,29 +43,30 @@ def shape_of(activation: Activation, neuron: Neuron) -> Shape:
 
 
 def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Floats]:
-    """Return two arrays float64 (M,) of an activation: each neuron's output at the peak, and the
-    pre-activation that corresponds to one unit of the curve's input u."""
+    """Return two arrays float64 (M,) of an activation: each neuron's output at the
+    peak, and the pre-activation that corresponds to one unit of the curve's input u."""
     if isinstance(activation, Ndr):
         return activation.height.astype(np.float64), activation.peak.astype(np.float64)
     return np.ones(outputs), np.ones(outputs)
 
 
 def trained_shape(activation: Activation) -> Shape:
-    """Return the curve with which the network was trained, in the curve's own unit, with outputs 0..1."""
+    """Return the curve with which the network was trained, in the curve's own unit,
+    with outputs 0..1."""
     function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
     return lambda u: np.asarray(function(u), np.float64)
 
 
 def trained_outputs(activation: Activation, z: Floats) -> Floats:
-    """Return the float network's outputs 0..1 (n, ..., M) for pre-activations ``z``, whatever devices the
-    chip has."""
+    """Return the float network's outputs 0..1 (n, ..., M) for pre-activations ``z``,
+    whatever devices the chip has."""
     heights, peaks = heights_and_peaks(activation, z.shape[-1])
     return heights * trained_shape(activation)(z / peaks)
 
 
 def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
-    """Return the inputs, in the curve's own unit, at which the curve that ``shape_of`` returns jumps. Only
-    bistable neurons have jumps."""
+    """Return the inputs, in the curve's own unit, at which the curve that ``shape_of``
+    returns jumps. Only bistable neurons have jumps."""
     circuit = neuron.circuit
     if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
         return ()
@@ -72,8 +74,9 @@ def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
 
 
 def window_of(activation: Activation, shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """Choose the window of a layer, the range of inputs u that its tables cover: for a sampled function from
-    its first to its last point, otherwise by ``choose_window``."""
+    """Choose the window of a layer, the range of inputs u that its tables cover: for a
+    sampled function from its first to its last point, otherwise by
+    ``choose_window``."""
     if isinstance(activation, Sampled):
         return Window(*activation.ends, SEGMENTS, 0.0)
     return choose_window(shape, jumps)
@@ -86,13 +89,15 @@ class Neurons:
     Attributes
     ----------
     heights, peaks:
-        float64 (M,): output at the peak and pre-activation per unit of the curve, as set on the chip.
+        float64 (M,): output at the peak and pre-activation per unit of the curve,
+        as set on the chip.
     curves:
         u (..., M) -> outputs 0..1 (..., M) of the individual devices.
     individual:
         Whether every neuron has a curve of its own.
     unreachable:
-        Neurons whose wanted peak or height lies outside what the ECRAM reaches; they take the nearest.
+        Neurons whose wanted peak or height lies outside what the ECRAM reaches; they
+        take the nearest.
     states:
         States of the ECRAMs; None without any.
     devices:
@@ -112,8 +117,8 @@ class Neurons:
 
 
 def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
-    """Set the ECRAM of every neuron of a layer and sample its individual device. Activations given by name
-    (relu, ..) have no device and are computed exactly."""
+    """Set the ECRAM of every neuron of a layer and sample its individual device.
+    Activations given by name (relu, ..) have no device and are computed exactly."""
     heights, peaks = heights_and_peaks(activation, outputs)
     shape = shape_of(activation, chip.neuron)
     if not isinstance(activation, Ndr):
@@ -137,8 +142,8 @@ def ndr_neurons(
     states: States | None,
     devices: Sequence[NdrModel] | None,
 ) -> Neurons:
-    """Build the neurons of a layer from devices that are already sampled; None stands for nominal devices. If
-    there are ``states``, they determine the heights."""
+    """Build the neurons of a layer from devices that are already sampled; None stands
+    for nominal devices. If there are ``states``, they determine the heights."""
     # Peak voltages, relative to the peak voltages for which the input gains were set.
     stretch: Floats | float = 1.0
     if states is not None:
@@ -173,8 +178,8 @@ def ndr_neurons(
 
 
 def without_load(neurons: Neurons, chip: Chip) -> Neurons:
-    """Return the neurons with the same devices, ECRAM states and peaks, but driven by ideal sources without
-    resistance."""
+    """Return the neurons with the same devices, ECRAM states and peaks, but driven by
+    ideal sources without resistance."""
     ideal = dataclasses.replace(
         chip,
         neuron=dataclasses.replace(
@@ -190,11 +195,11 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
-    """Sample the individual devices of a layer's neurons, and the errors (2, M) that remain after the ECRAMs
-    are set: standard normal numbers for voltage, then current.
+    """Sample the individual devices of a layer's neurons, and the errors (2, M) that
+    remain after the ECRAMs are set: standard normal numbers for voltage, then current.
 
-    None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets
-    the current, so that chips differing in one value share draws.
+    None for devices that do not vary. The second row is drawn last and only where an
+    ECRAM of its own sets the current, so that chips differing in one value share draws.
     """
     first = rng.standard_normal(outputs)
     devices = chip.neuron.devices(outputs, rng) if chip.neuron.varies else None
@@ -203,15 +208,16 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
 
 
 def each_of(neurons: Neurons) -> CurveFunction:
-    """Return a function from inputs u (...,) to outputs 0..1 (..., M): what every neuron outputs at the same
-    input."""
+    """Return a function from inputs u (...,) to outputs 0..1 (..., M): what every
+    neuron outputs at the same input."""
     outputs = len(neurons.heights)
     return lambda u: neurons.curves(np.repeat(np.asarray(u)[..., None], outputs, axis=-1))
 
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Return two arrays: the distinct curves of a layer's neurons (Q, 4096), each the wanted output in output
-    steps (LSB) at every voltage code; and the index (M,) of each neuron's curve."""
+    """Return two arrays: the distinct curves of a layer's neurons (Q, 4096), each the
+    wanted output in output steps (LSB) at every voltage code; and the index (M,) of
+    each neuron's curve."""
     curves = each_of(neurons)(window.values()).T
     if neurons.individual:
         return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
@@ -224,13 +230,14 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
 def _tuned(
     heights: Floats, peaks: Floats, chip: Chip, rest: Floats
 ) -> tuple[Floats, Floats, int, States | None]:
-    """Choose the nearest reachable ECRAM states for the wanted heights and peaks. Return four values: the
-    heights at these states, the peaks, the number of neurons whose wanted values are out of reach, and the
-    states.
+    """Choose the nearest reachable ECRAM states for the wanted heights and peaks.
+    Return four values: the heights at these states, the peaks, the number of neurons
+    whose wanted values are out of reach, and the states.
 
-    Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
-    relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
-    by pulses with a check after each, so what is left is the last pulse's cycle-to-cycle noise.
+    Peak currents: a height is its factor on the nominal device, whose height is 1. Peak
+    voltages: factors relative to the layer's geometric mean peak, which the neuron's
+    input gain is set for. A state is set by pulses with a check after each, so what is
+    left is the last pulse's cycle-to-cycle noise.
     """
     ecram = chip.ecram
     device = ecram.device
@@ -256,8 +263,9 @@ def _tuned(
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
         peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
-            # With a single ECRAM for voltage and current, the wanted peak voltage determines its state, and
-            # the peak current (height) is the one at that state.
+            # With a single ECRAM for voltage and current, the wanted peak
+            # voltage determines its state, and the peak current (height) is the
+            # one at that state.
             current = by_voltage
     if ecram.tunes in CURRENT:
         low, high = ecram.current_factors
@@ -269,16 +277,16 @@ def _tuned(
 
 
 def _pulse_noise(chip: Chip, rest: Floats) -> Floats:
-    """Return by how much, in units of the ECRAM's range, the last pulse misses the target state, given the
-    standard normal samples ``rest``."""
+    """Return by how much, in units of the ECRAM's range, the last pulse misses the
+    target state, given the standard normal samples ``rest``."""
     ecram = chip.ecram
     step = 1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     return np.asarray(rest * (ecram.cycle_percent / 100) * step, np.float64)
 
 
 def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States:
-    """Return ``states`` with the shape states whose curves are nearest to the trained curve; heights and
-    peaks cannot be set."""
+    """Return ``states`` with the shape states whose curves are nearest to the trained
+    curve; heights and peaks cannot be set."""
     device = chip.ecram.device
     assert device is not None
     grid = np.repeat(LIKENED[:, None], len(states.heights), axis=1)

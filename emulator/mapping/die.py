@@ -1,8 +1,9 @@
 """Die: one individual chip with all its sampled properties, and its file.
 
-A die never draws again: its cells, converters and neurons are fixed, and ageing or tuning gives another die.
-The file is an ``.npz`` without pickled objects. It holds what was drawn (programmed conductances, stuck
-cells, ageing); the effects of time and wires are computed from that.
+A die never draws again: its cells, converters and neurons are fixed, and ageing or
+tuning gives another die. The file is an ``.npz`` without pickled objects. It holds what
+was drawn (programmed conductances, stuck cells, ageing); the effects of time and wires
+are computed from that.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ from ndrite.emulator.spec.brief import record, titled
 class DieArray:
     """The part of a die that computes one matrix product: crossbar, converters and neurons.
 
-    ``mapped``: its cells and what they mean; ``step`` float64 (M,): pre-activation of one unit of p;
-    ``designed`` and ``built``: the converters before and after mismatch, not yet trimmed; ``neurons`` and
-    ``window``: NDR neurons, None where the activation is an exact table or there is none; ``skip_gain`` and
-    ``skip_shift``: of a second operand; ``columns`` and ``bias``: of analog readout.
+    ``mapped``: its cells and what they mean; ``step`` float64 (M,): pre-activation of
+    one unit of p; ``designed`` and ``built``: the converters before and after mismatch,
+    not yet trimmed; ``neurons`` and ``window``: NDR neurons, None where the activation
+    is an exact table or there is none; ``skip_gain`` and ``skip_shift``: of a second
+    operand; ``columns`` and ``bias``: of analog readout.
     """
 
     mapped: MappedWeights
@@ -64,8 +66,8 @@ class DieArray:
 
 @record()
 class DieTable:
-    """The NDR devices of one lookup-table step, and the gain and shift, float64 (E,), that its row drivers
-    apply."""
+    """The NDR devices of one lookup-table step, and the gain and shift, float64 (E,),
+    that its row drivers apply."""
 
     neurons: Neurons
     gain: Floats
@@ -122,8 +124,8 @@ class Die:
 
     @property
     def parts(self) -> tuple[DieArray | DieTable | None, ...]:
-        """The die's arrays, one for each matrix product, then its tables of NDR devices. ``states`` has the
-        ECRAM states in the same order."""
+        """The die's arrays, one for each matrix product, then its tables of NDR
+        devices. ``states`` has the ECRAM states in the same order."""
         return (*self.arrays, *self.tables)
 
     @property
@@ -133,15 +135,16 @@ class Die:
 
     @property
     def cells_of(self) -> Chip:
-        """The chip description whose laws the die's cells follow: ``chip``, without cell errors if the die is
-        nominal."""
+        """The chip description whose laws the die's cells follow: ``chip``, without
+        cell errors if the die is nominal."""
         return without_errors(self.chip) if self.nominal else self.chip
 
     def at(self, time_s: float) -> Die:
-        """Return the same die ``time_s`` seconds after programming. Converters stay as calibrated, and
-        neurons change only by the relaxation of their ECRAMs.
+        """Return the same die ``time_s`` seconds after programming. Converters stay as
+        calibrated, and neurons change only by the relaxation of their ECRAMs.
 
-        Raises ChipError when the time is outside the drift model's, or before that of the correction.
+        Raises ChipError when the time is outside the drift model's, or before that
+        of the correction.
         """
         now = self.chip.conditions
         early = now.corrected_at_s or now.time_since_programming_s
@@ -154,10 +157,11 @@ class Die:
         return later._with([_older(part, later, passed) for part in self.parts])
 
     def tuned(self, states: Sequence[States | None]) -> Die:
-        """Return the same die with the ECRAMs of each entry of ``parts`` at other states. None leaves an
-        entry unchanged.
+        """Return the same die with the ECRAMs of each entry of ``parts`` at other
+        states. None leaves an entry unchanged.
 
-        Raises CompileError when there is not one entry a part, or one without ECRAMs has an entry.
+        Raises CompileError when there is not one entry a part, or one without
+        ECRAMs has an entry.
         """
         if len(states) != len(self.parts):
             raise CompileError(
@@ -191,8 +195,8 @@ def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieAr
 
 
 def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
-    """Return the weights ``mapped`` with the cell ageing and the wire losses that ``chip`` has at its
-    time."""
+    """Return the weights ``mapped`` with the cell ageing and the wire losses that
+    ``chip`` has at its time."""
     cells = mapped.cells.at(chip)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
     return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
@@ -212,8 +216,8 @@ ARRAY |= {f"{of}.{name}": f"{of}.{name}" for of in ("designed", "built") for nam
 ARRAY |= {f"column.{name}": f"columns.{name}" for name in ("gain", "offset")}
 NEURONS = {f"neuron.{name}": name for name in ("heights", "peaks")}
 NEURONS |= {f"state.{f.name}": f"states.{f.name}" for f in dataclasses.fields(States)}
-"""Names of arrays in the file -> attributes of mapped weights, an array, neurons: what does not follow from
-the rest."""
+"""Names of arrays in the file -> attributes of mapped weights, an array, neurons: what
+does not follow from the rest."""
 
 
 def die_digest(die: Die) -> str:
@@ -227,12 +231,13 @@ def save_die(die: Die, path: str | os.PathLike[str]) -> None:
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
-    """Read a die file and verify its digest. If a program is given, reject a die that belongs to another
-    program.
+    """Read a die file and verify its digest. If a program is given, reject a die that
+    belongs to another program.
 
-    The program names the digest that the file was written with: a description that has gained fields since
-    changes nothing of it. Raises FileNotFoundError when there is no such file. Raises CompileError when it is
-    no die of this format, is damaged, or another program's.
+    The program names the digest that the file was written with: a description that has
+    gained fields since changes nothing of it. Raises FileNotFoundError when there is no
+    such file. Raises CompileError when it is no die of this format, is damaged, or
+    another program's.
     """
 
     def assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
@@ -288,8 +293,9 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
 
 
 def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
-    """Store the properties of a layer's neurons in ``arrays``, as far as they cannot be computed from others;
-    return the number of neurons whose wanted curve is out of reach."""
+    """Store the properties of a layer's neurons in ``arrays``, as far as they
+    cannot be computed from others; return the number of neurons whose wanted
+    curve is out of reach."""
     _put(where, neurons, NEURONS, arrays)
     if neurons.devices is not None:
         arrays[f"{where}.neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
@@ -297,8 +303,9 @@ def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
 
 
 def _put(where: str, record: Any, names: dict[str, str], arrays: Arrays) -> None:
-    """Copy attributes of ``record`` into ``arrays``. ``names`` maps the name of an array, which is put after
-    ``where``, to the path of an attribute; attributes that are None are left out."""
+    """Copy attributes of ``record`` into ``arrays``. ``names`` maps the name of an
+    array, which is put after ``where``, to the path of an attribute; attributes that
+    are None are left out."""
     for name, path in names.items():
         value = record
         for part in path.split("."):
@@ -378,8 +385,8 @@ def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
 
 
 def _parameters(device: NdrModel) -> Floats:
-    """Return the parameters of an NDR device as an array. For a measured curve, these are the voltage and
-    current of its peak."""
+    """Return the parameters of an NDR device as an array. For a measured curve, these
+    are the voltage and current of its peak."""
     if isinstance(device, MeasuredTable):
         return np.array([device.peak_voltage_V, device.peak_current_A])
     return np.array(dataclasses.astuple(device), np.float64)  # type: ignore[call-overload]

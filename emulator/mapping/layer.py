@@ -1,4 +1,5 @@
-"""Compilation of one layer: weights, ADC ranges, biases and neurons, in the order of the signal."""
+"""Compilation of one layer: weights, ADC ranges, biases and neurons, in the
+order of the signal."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ class CompiledLayer:
     layer, array, report:
         The layer of the program, that of the die, and the report.
     codes, exact:
-        Outputs on the samples (n, M): uint8 of the integer arithmetic, read noise off, and float64 of the
-        float network.
+        Outputs on the samples (n, M): uint8 of the integer arithmetic, read noise off,
+        and float64 of the float network.
     """
 
     layer: Layer
@@ -71,9 +72,9 @@ class CompiledLayer:
 
 @dataclass(frozen=True)
 class Task:
-    """Everything that one layer is compiled from: the weights ``dense``, the patches ``rows`` of the
-    calibration samples, and the die's ``neurons`` (None without an activation). ``sums`` (n, M) are the float
-    network's sums without bias."""
+    """Everything that one layer is compiled from: the weights ``dense``, the patches
+    ``rows`` of the calibration samples, and the die's ``neurons`` (None without an
+    activation). ``sums`` (n, M) are the float network's sums without bias."""
 
     dense: Dense
     chip: Chip
@@ -84,8 +85,8 @@ class Task:
 
     @property
     def is_final(self) -> bool:
-        """Whether the layer's sums are the network's outputs and have to be comparable: one step of a column
-        sum must then stand for the same value in all columns."""
+        """Whether the layer's sums are the network's outputs and have to be comparable:
+        one step of a column sum must then stand for the same value in all columns."""
         return self.dense.activation is None and not self.options.column_steps
 
     @property
@@ -95,8 +96,8 @@ class Task:
 
     @property
     def programmed_on(self) -> Chip | None:
-        """The chip whose cells are programmed: for a nominal die the chip without cell errors; otherwise
-        None, which stands for ``chip`` itself."""
+        """The chip whose cells are programmed: for a nominal die the chip without cell
+        errors; otherwise None, which stands for ``chip`` itself."""
         return without_errors(self.chip) if self.options.nominal else None
 
 
@@ -135,10 +136,12 @@ class Converted:
 
 @dataclass(frozen=True)
 class Biased:
-    """Biases of a layer, three arrays float64 (M,): ``added`` is what is added to the column sum p, before
-    rounding; ``bias`` is the same value in the float network's unit; ``correction`` is the part of ``bias``
-    that compensates each column's mean deviation from the float network. ``cells`` are the cells that hold
-    biases. ``sigma_out`` is the noise of analog columns and these cells; None if columns are read by ADCs."""
+    """Biases of a layer, three arrays float64 (M,): ``added`` is what is added to
+    the column sum p, before rounding; ``bias`` is the same value in the float
+    network's unit; ``correction`` is the part of ``bias`` that compensates each
+    column's mean deviation from the float network. ``cells`` are the cells that hold
+    biases. ``sigma_out`` is the noise of analog columns and these cells; None if
+    columns are read by ADCs."""
 
     added: Floats
     bias: Floats
@@ -155,11 +158,12 @@ def compile_layer(
     rngs: tuple[np.random.Generator, np.random.Generator],
     options: MapOptions,
 ) -> CompiledLayer:
-    """Compile one matrix product for a chip, part by part in the order of the signal: cells, converters,
-    biases, neurons.
+    """Compile one matrix product for a chip, part by part in the order of the signal:
+    cells, converters, biases, neurons.
 
-    ``curves``: those of the program so far, which get the layer's own; ``rngs`` draw the cells, and the
-    converters and neurons. Raises CompileError when a noise, bias or scale leaves the arithmetic's range.
+    ``curves``: those of the program so far, which get the layer's own; ``rngs`` draw
+    the cells, and the converters and neurons. Raises CompileError when a noise, bias or
+    scale leaves the arithmetic's range.
     """
     cells_rng, devices_rng = rngs
     mismatch = devices_rng.standard_normal((2, dense.outputs))
@@ -176,10 +180,11 @@ def compile_layer(
 def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
     """Program the cells of a layer; return the weights as they are mapped to the cells."""
     options, chip = task.options, task.chip
-    # The outputs of the last layer are compared with each other, so a step of the column sum p must stand for
-    # the same logit in every column. With ADCs their gains ensure this; without, ``ratio`` forces the same
-    # limit on the weights of all columns. If neurons are driven directly by columns with one transimpedance,
-    # limits are set in proportion to the neurons' peaks.
+    # The outputs of the last layer are compared with each other, so a step of the
+    # column sum p must stand for the same logit in every column. With ADCs their gains
+    # ensure this; without, ``ratio`` forces the same limit on the weights of all
+    # columns. If neurons are driven directly by columns with one transimpedance, limits
+    # are set in proportion to the neurons' peaks.
     ratio = np.ones(task.dense.outputs) if task.is_final and not task.has_adc else None
     if chip.readout.is_circuit and task.neurons is not None:
         ratio = task.neurons.peaks
@@ -196,13 +201,15 @@ def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
 
 
 def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
-    """Set ranges and gains of a layer's columns, and compute the converted column sums of the samples.
-    ``mismatch`` (2, M) are the columns' random errors of gain and offset."""
+    """Set ranges and gains of a layer's columns, and compute the converted
+    column sums of the samples. ``mismatch`` (2, M) are the columns' random
+    errors of gain and offset."""
     chip, measures, final, exact = task.chip, task.options.mitigation, task.is_final, task.sums
     adc, outputs, bits = task.has_adc, task.dense.outputs, task.chip.input.dac_bits
     sums = task.rows.sums(mapped.codes, chip.array.rows if adc else task.dense.inputs, bits)
-    # The array's loss of gain is corrected before the converters' ranges are chosen, because it affects the
-    # sums that they must cover. The converters' own gain error is known only afterwards.
+    # The array's loss of gain is corrected before the converters' ranges are chosen,
+    # because it affects the sums that they must cover. The converters' own gain error
+    # is known only afterwards.
     gain_kind, gains = measures.gains(chip, final=final), np.ones(outputs)
     if gain_kind == "column":
         gains = ranges.fitted_gain("column", exact, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
@@ -246,8 +253,9 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
 
 
 def add_bias(task: Task, mapped: MappedWeights, converted: Converted, rng: np.random.Generator) -> Biased:
-    """Set the biases of a layer, in cells or digitally. The biases also compensate the mean deviation of each
-    column, which can be measured only when everything else is set."""
+    """Set the biases of a layer, in cells or digitally. The biases also
+    compensate the mean deviation of each column, which can be measured only when
+    everything else is set."""
     chip, measures, columns, step = task.chip, task.options.mitigation, converted.columns, converted.step
     correction = np.zeros(task.dense.outputs)
     if measures.bias_correction:
@@ -268,8 +276,8 @@ def add_bias(task: Task, mapped: MappedWeights, converted: Converted, rng: np.ra
 def fire(
     task: Task, mapped: MappedWeights, converted: Converted, biased: Biased, curves: Curves
 ) -> CompiledLayer:
-    """Complete a layer: add its neurons, with their curves appended to ``curves``, and compute the outputs on
-    the samples."""
+    """Complete a layer: add its neurons, with their curves appended to ``curves``, and
+    compute the outputs on the samples."""
     dense, rows, neurons, step = task.dense, task.rows, task.neurons, converted.step
     layer, columns = converted.layer, converted.columns
     if biased.sigma_out is not None:
@@ -325,14 +333,15 @@ def fire(
 
 
 def window_for(chip: Chip, activation: Activation, neurons: Neurons) -> Window:
-    """Return the window of a layer: the range of inputs u that the tables of its curves cover."""
+    """Return the window of a layer: the range of inputs u that the tables of
+    its curves cover."""
     if neurons.states is not None and neurons.states.shape is not None:
         return widest_window(chip)
     shape = shape_of(activation, chip.neuron)
     if isinstance(activation, Ndr) and chip.neuron.source_resistance_ohm:
-        # With a series resistance, neurons with different currents have differently shaped curves: one whose
-        # current is set low peaks at a lower voltage and rises for longer beyond. The window must suit all of
-        # them.
+        # With a series resistance, neurons with different currents have differently
+        # shaped curves: one whose current is set low peaks at a lower voltage and rises
+        # for longer beyond. The window must suit all of them.
         shape = each_of(neurons)
     return window_of(activation, shape, jumps_of(activation, chip.neuron))
 

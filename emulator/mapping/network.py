@@ -1,8 +1,9 @@
-"""map_network: maps a float network onto a chip description; returns a program, a die and a report.
+"""map_network: maps a float network onto a chip description; returns a program, a
+die and a report.
 
-Units of an analog layer may be computed in any order. A row of the next array takes the unit of the column
-that it is wired to, so ``in_order`` chooses the order of units that loses least there
-(``ndrite.emulator.mapping.cells``).
+Units of an analog layer may be computed in any order. A row of the next array takes the
+unit of the column that it is wired to, so ``in_order`` chooses the order of units that
+loses least there (``ndrite.emulator.mapping.cells``).
 """
 
 import dataclasses
@@ -31,12 +32,13 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def program_of(die: Die, program: Program) -> Program:
-    """Return ``program`` with the present cells and neurons of ``die``. Converters, scales and biases stay as
-    calibrated.
+    """Return ``program`` with the present cells and neurons of ``die``. Converters,
+    scales and biases stay as calibrated.
 
-    A pure function of both. Neurons with ECRAM each get a curve of their own. ``program``: mapped onto this
-    die, or onto it at another time or other states. Raises CompileError when it was mapped onto another die,
-    a curve does not fit the table, or noise leaves its range.
+    A pure function of both. Neurons with ECRAM each get a curve of their own.
+    ``program``: mapped onto this die, or onto it at another time or other states.
+    Raises CompileError when it was mapped onto another die, a curve does not fit the
+    table, or noise leaves its range.
     """
     products = program.products
     shapes = [array.mapped.codes.shape for array in die.arrays]
@@ -54,15 +56,16 @@ def program_of(die: Die, program: Program) -> Program:
 
 
 class _Now(PerKind):
-    """Visitor that returns each program step with the die's present cells, biases and curves."""
+    """Visitor that returns each program step with the die's present cells,
+    biases and curves."""
 
     def __init__(self, die: Die, program: Program) -> None:
         self._chip, self._program, self.curves = die.chip, program, Curves()
         self._arrays, self._tables = iter(die.arrays), iter(die.tables)
 
     def product(self, step: Product) -> Product:
-        """Return the matrix product with the weights of the die's array, the biases that its cells hold, and
-        a curve for every neuron that an ECRAM tunes."""
+        """Return the matrix product with the weights of the die's array, the biases
+        that its cells hold, and a curve for every neuron that an ECRAM tunes."""
         array = next(self._arrays)
         layer = dataclasses.replace(step.layer, weights=array.mapped.codes)
         if layer.var_cell:
@@ -90,8 +93,8 @@ class _Now(PerKind):
         return step
 
     def table(self, step: Table) -> Table:
-        """Return the lookup-table step with the curves of the die's devices, or with its own curves if no
-        ECRAM tunes its devices."""
+        """Return the lookup-table step with the curves of the die's devices, or with
+        its own curves if no ECRAM tunes its devices."""
         table = next(self._tables, None)
         if table is None or table.neurons.states is None:
             return dataclasses.replace(step, curve=self._kept(step.curve))
@@ -130,9 +133,10 @@ def map_network(
 ) -> Mapped:
     """Map a network onto a chip, program the cells, and calibrate on samples.
 
-    Raises CompileError when samples do not fit, or a quantity leaves the arithmetic's range. Raises
-    ChipError, PhysicsError or ProgramError when the chip description is invalid, a conductance leaves a
-    model's fitted range, or the result breaks a rule of programs.
+    Raises CompileError when samples do not fit, or a quantity leaves the
+    arithmetic's range. Raises ChipError, PhysicsError or ProgramError when the chip
+    description is invalid, a conductance leaves a model's fitted range, or the
+    result breaks a rule of programs.
 
     Parameters
     ----------
@@ -141,7 +145,8 @@ def map_network(
     chip:
         A chip, a preset's name, the path of a YAML file, or several of these joined with ``+``.
     samples:
-        Typical inputs, uint8 (n, inputs), n >= 16, for ADC ranges and bias correction. Not the test set.
+        Typical inputs, uint8 (n, inputs), n >= 16, for ADC ranges and bias correction.
+        Not the test set.
     seed:
         Chooses the individual chip: the programming error of every cell, 0..2^63-1.
     name:
@@ -149,8 +154,9 @@ def map_network(
     options:
         How it is put there.
     exact:
-        What the float network is given, (n, inputs) in [0, 1], where ``samples`` are what a die makes of it:
-        biases then absorb the mean deviation of what comes before too. None: the samples.
+        What the float network is given, (n, inputs) in [0, 1], where ``samples`` are
+        what a die makes of it: biases then absorb the mean deviation of what comes
+        before too. None: the samples.
     progress:
         Called as ``progress(done, total)`` after every node.
     """
@@ -193,8 +199,8 @@ def map_network(
         mitigation=options.mitigation,
         tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
-    # A program states one step (value of one unit) for all outputs; None says that every output column has
-    # its own.
+    # A program states one step (value of one unit) for all outputs; None says that
+    # every output column has its own.
     step = None if options.column_steps else float(die.arrays[-1].step[0]) if die.arrays else None
     program = dataclasses.replace(
         mapper.program(),
@@ -214,8 +220,8 @@ def map_network(
 
 
 def _later(corrected: Mapped, chip: Chip) -> Mapped:
-    """Return the mapped network as it is at ``chip``'s time, with the ranges, gains and biases that were
-    calibrated earlier (``corrected``)."""
+    """Return the mapped network as it is at ``chip``'s time, with the ranges, gains and
+    biases that were calibrated earlier (``corrected``)."""
     die = corrected.die.at(chip.conditions.time_since_programming_s)
     program = program_of(die, corrected.program)
     provenance_now = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
@@ -234,10 +240,12 @@ def _provenance(network: Network, chip: Chip, report: CompileReport, measures: M
 
 
 def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
-    """Reorder the neurons of those analog layers that are wired to the next layer, so that stuck cells of
-    chip number ``seed`` do the least harm. The network still computes the same function.
+    """Reorder the neurons of those analog layers that are wired to the next layer, so
+    that stuck cells of chip number ``seed`` do the least harm. The network still
+    computes the same function.
 
-    Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
+    Wired are full analog layers that only the next full layer reads. ``samples``
+    uint8 (n, inputs).
     """
     nodes, first = list(network.nodes), network.first
     products = list(network.products)

@@ -23,21 +23,22 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats, sli
 from ndrite.emulator.spec.evaluate import At, PerKind, evaluated
 
 LOOKED_AT = (16, 256)
-"""Number of samples, and number of patches of each matrix product, from which the fraction of inputs that are
-0 is estimated. The estimate influences the layout."""
+"""Number of samples, and number of patches of each matrix product, from which the
+fraction of inputs that are 0 is estimated. The estimate influences the layout."""
 PATCHES_MAX = 4096
-"""Largest number of patches on which converters are calibrated, picked at even intervals, if there is more
-than one patch per sample."""
+"""Largest number of patches on which converters are calibrated, picked at even
+intervals, if there is more than one patch per sample."""
 DEVICES = 1 << 32
-"""Offset between the numbers of two random streams of a matrix product: i for its cells, DEVICES + i for its
-converters and neurons."""
+"""Offset between the numbers of two random streams of a matrix product: i for its
+cells, DEVICES + i for its converters and neurons."""
 TABLES = 1 << 33
-"""Offset of the number of a table step's random stream: TABLES + i for the devices of node i."""
+"""Offset of the number of a table step's random stream: TABLES + i for the
+devices of node i."""
 
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Return two random generators of chip number ``seed`` for one matrix product: the first for its cells,
-    the second for its converters and neurons."""
+    """Return two random generators of chip number ``seed`` for one matrix product: the
+    first for its cells, the second for its converters and neurons."""
     return generator(seed, layer), generator(seed, DEVICES + layer)
 
 
@@ -47,8 +48,9 @@ def generator(seed: int, stream: int) -> np.random.Generator:
 
 
 def _cut_again(network: Network) -> set[int]:
-    """Return the numbers of the matrix products whose output map is read only as the single source of matrix
-    products and pools. Rows and columns of such a map that no patch reaches need not be computed."""
+    """Return the numbers of the matrix products whose output map is read only as the
+    single source of matrix products and pools. Rows and columns of such a map that no
+    patch reaches need not be computed."""
     maps_asked = network.asked
     for node in network.nodes:
         if node.kind not in ("product", "pool") or len(node.sources) > 1:
@@ -59,11 +61,12 @@ def _cut_again(network: Network) -> set[int]:
 
 
 class Mapper(PerKind):
-    """Visitor that maps a network's nodes in order, and keeps the outputs of all nodes on the calibration
-    samples.
+    """Visitor that maps a network's nodes in order, and keeps the outputs of all nodes
+    on the calibration samples.
 
-    ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls, one call behind the
-    other. Where a network has states, those are the float network's own, as codes.
+    ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls,
+    one call behind the other. Where a network has states, those are the float
+    network's own, as codes.
     """
 
     def __init__(
@@ -127,7 +130,8 @@ class Mapper(PerKind):
         )
 
     def take(self, node: Node) -> None:
-        """Map the next node: append its step to the program, and store its outputs on the samples."""
+        """Map the next node: append its step to the program, and store its
+        outputs on the samples."""
         codes, exact = node.visit(self, node) or (None, None)
         if codes is None:
             codes = self._made(self._steps[-1])
@@ -141,8 +145,8 @@ class Mapper(PerKind):
         self._exact.append(exact)
 
     def _made(self, step: steps.Step) -> Codes:
-        """Return the map that a step computes on the samples without read noise, computed in batches to limit
-        memory."""
+        """Return the map that a step computes on the samples without read noise,
+        computed in batches to limit memory."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
         place, parts, batch = At(), [], batch_of([step])
         for start in range(0, count, batch):
@@ -173,8 +177,8 @@ class Mapper(PerKind):
         )
 
     def gate(self, node: Gate) -> None:
-        """Append the program step for a gate node. Its gains are converted to code units, in which the
-        product of two maps is 255 times too large."""
+        """Append the program step for a gate node. Its gains are converted to code
+        units, in which the product of two maps is 255 times too large."""
         gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
         largest = max(abs(gain) for gain in gains)
         if not 0 < largest < SCALE_MAX:
@@ -192,8 +196,9 @@ class Mapper(PerKind):
         self._steps.append(steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX)))
 
     def product(self, node: Product) -> tuple[Codes, Floats] | None:
-        """Append the program step for a matrix-product node. If all patches of the samples were used to
-        calibrate it, also return its output maps, as codes and as exact values."""
+        """Append the program step for a matrix-product node. If all patches of the
+        samples were used to calibrate it, also return its output maps, as codes
+        and as exact values."""
         number = len(self.arrays)
         wide = self._laid_out[number]
         rows, every = self._rows(wide)
@@ -226,8 +231,8 @@ class Mapper(PerKind):
         return None
 
     def _rows(self, node: Product) -> tuple[Rows, bool]:
-        """Return the patches on which a matrix product is calibrated, and whether these are all patches of
-        the samples."""
+        """Return the patches on which a matrix product is calibrated, and whether these
+        are all patches of the samples."""
         patches, count = node.patches, len(self._codes[0])
         total = count * patches.positions
         every = patches.positions == 1 or total <= PATCHES_MAX
@@ -248,8 +253,8 @@ class Mapper(PerKind):
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:
-        """Append the program step for a lookup-table node, with curves that each cover the whole range of
-        input codes."""
+        """Append the program step for a lookup-table node, with curves that each cover
+        the whole range of input codes."""
         outputs = len(node.channel)
         rng = generator(self._seed, TABLES + len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
@@ -280,8 +285,8 @@ class Mapper(PerKind):
 
 
 def _visited(network: Network, samples: Codes) -> list[float]:
-    """Return for each matrix product the fraction of the input codes in its patches that are not 0, estimated
-    on some of the samples."""
+    """Return for each matrix product the fraction of the input codes in its patches
+    that are not 0, estimated on some of the samples."""
     some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT[0]).astype(np.int64))]
     maps = network.maps(some.astype(np.float32) / INPUT_MAX)
 
@@ -295,7 +300,7 @@ def _visited(network: Network, samples: Codes) -> list[float]:
 
 
 def _by_call(samples: Array, network: Network) -> Array:
-    """Reorder samples (n, calls * values) to input maps (calls * n, C, H, W): all samples of the first time
-    step (call), then those of the next one."""
+    """Reorder samples (n, calls * values) to input maps (calls * n, C, H, W): all
+    samples of the first time step (call), then those of the next one."""
     calls = samples.reshape(len(samples), network.calls, *network.shape)
     return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)

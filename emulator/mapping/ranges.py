@@ -1,8 +1,8 @@
 """Ranges of a layer: converters as designed, built and calibrated; scales of neurons; noise.
 
-A range may cut rare extremes for a finer step: of ``FACTORS`` the one with the smallest mean square of
-clipping and rounding is taken. The offset centres the range, since a column's sums seldom lie evenly about
-zero.
+A range may cut rare extremes for a finer step: of ``FACTORS`` the one with the smallest
+mean square of clipping and rounding is taken. The offset centres the range, since a
+column's sums seldom lie evenly about zero.
 """
 
 import numpy as np
@@ -32,18 +32,19 @@ from ndrite.emulator.spec.brief import record
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
 RANGE_SPAN = 64.0
-"""Largest ratio between the ranges of two columns, so that a column that hardly varies does not cost the
-other columns bits of their gains."""
+"""Largest ratio between the ranges of two columns, so that a column that hardly varies
+does not cost the other columns bits of their gains."""
 CACHED = 1 << 15
 """Number of sums for which ranges are tried together, so that they stay in the cache."""
 FACTORS = np.linspace(1.05, 0.4, 14)
-"""Converter ranges tried, relative to the span of the sums; those above 1 leave room for noise and unseen
-data."""
+"""Converter ranges tried, relative to the span of the sums; those above 1 leave room
+for noise and unseen data."""
 
 
 @record()
 class AdcRange:
-    """ADC settings of one layer; ``clipped`` is the fraction of conversions that saturate on the samples."""
+    """ADC settings of one layer; ``clipped`` is the fraction of conversions that
+    saturate on the samples."""
 
     gain: npt.NDArray[np.uint16]
     offset: npt.NDArray[np.int16]
@@ -57,8 +58,9 @@ class AdcRange:
 
 
 def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
-    """Return the column sums, int64 (tiles, slices, n, M), of inputs ``x`` uint8 (n, K) and weights
-    ``codes``, for row tiles of ``rows`` rows and input bit slices of ``dac_bits`` bits."""
+    """Return the column sums, int64 (tiles, slices, n, M), of inputs ``x`` uint8 (n, K)
+    and weights ``codes``, for row tiles of ``rows`` rows and input bit slices of
+    ``dac_bits`` bits."""
     sums = [
         array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
         for k in range(0, x.shape[1], rows)
@@ -68,8 +70,8 @@ def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:
-    """Return the partial sums p (n, M) for the result of ``column_sums``: the read-outs of all row tiles and
-    input bit slices, added."""
+    """Return the partial sums p (n, M) for the result of ``column_sums``: the read-outs
+    of all row tiles and input bit slices, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
         p += readout(sums[t, j], layer, j)
@@ -79,12 +81,13 @@ def partial_sums(sums: Ints, layer: Layer) -> Ints:
 def design(
     sums: Ints, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
 ) -> AdcRange:
-    """Choose gain, shift and offset of a layer's converters for the column sums of samples, int64 (tiles,
-    slices, n, M) as from ``column_sums``.
+    """Choose gain, shift and offset of a layer's converters for the column sums of
+    samples, int64 (tiles, slices, n, M) as from ``column_sums``.
 
-    ``readout.range_policy``: each column has a step of its own, or one is for all. ``ratio`` (M,): when given
-    the gains are in exactly this ratio, whatever the policy: an output layer's steps must stand for equal
-    logits. Without range calibration the range is that of the largest sum that ``weights`` (K, M) could make.
+    ``readout.range_policy``: each column has a step of its own, or one is for all.
+    ``ratio`` (M,): when given the gains are in exactly this ratio, whatever the policy:
+    an output layer's steps must stand for equal logits. Without range calibration the
+    range is that of the largest sum that ``weights`` (K, M) could make.
     """
     adc_bits, dac_bits, policy = chip.readout.adc_bits, chip.input.dac_bits, chip.readout.range_policy
     if chip.readout.kind == "analog":
@@ -100,11 +103,11 @@ def design(
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
-    # The ADC's offset (-centre, in ADC steps) must fit its field, so the half range must be at least
-    # ``reach``. Only ADCs with 12 bits need this.
+    # The ADC's offset (-centre, in ADC steps) must fit its field, so the half range
+    # must be at least ``reach``. Only ADCs with 12 bits need this.
     reach = np.abs(centre) * float((1 << adc_bits) - 1) / (2 * OFFSET_MAX)
-    # A slice's sum is multiplied by the slice's place value, so its squared error counts by the square of
-    # that value.
+    # A slice's sum is multiplied by the slice's place value, so its squared error
+    # counts by the square of that value.
     place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
     codes = float((1 << adc_bits) - 1)
     weight = np.ones(columns)
@@ -129,10 +132,12 @@ def design(
 
 
 def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, place: Floats) -> Floats:
-    """Return the mean square errors (F, M) of candidate converter ranges ``-halves..halves`` (F, M) about the
-    centre: rounding inside the range, clipping outside.
+    """Return the mean square errors (F, M) of candidate converter ranges
+    ``-halves..halves`` (F, M) about the centre: rounding inside the range,
+    clipping outside.
 
-    A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on what the cache holds.
+    A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on
+    what the cache holds.
     """
     count, values = halves.shape[1], flat.shape[1]
     beyond = np.empty_like(halves)
@@ -157,15 +162,16 @@ GAIN_CORRECTION = (0.25, 4.0)
 
 
 def placed(sums: Ints, chip: Chip) -> Floats:
-    """Return the sums (n, M) that ideal converters would add to p: the column sums (tiles, slices, n, M),
-    weighted by the place values of the input bit slices and added."""
+    """Return the sums (n, M) that ideal converters would add to p: the column
+    sums (tiles, slices, n, M), weighted by the place values of the input bit
+    slices and added."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
 
 
 def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
-    """Return the converters as built: ``designed`` with the chip's mismatch in the gain and offset of each
-    column.
+    """Return the converters as built: ``designed`` with the chip's mismatch in the gain
+    and offset of each column.
 
     ``mismatch`` (2, M): standard normal.
     """
@@ -184,11 +190,13 @@ def trim(built: AdcRange, factor: Floats) -> AdcRange:
 
 
 def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:
-    """Return the column gains (M,) that bring the column sums ``linear`` (n, M) closest to the sums
-    ``wanted``, both measured from their means; 1 for columns that do not vary.
+    """Return the column gains (M,) that bring the column sums ``linear`` (n, M)
+    closest to the sums ``wanted``, both measured from their means; 1 for columns
+    that do not vary.
 
-    ``which`` as ``Mitigation.gains`` says: one a column, one for all, or none. ``unit`` (M,): one unit of
-    each column's neuron in the unit of the sums; by it columns count that have one gain together.
+    ``which`` as ``Mitigation.gains`` says: one a column, one for all, or none. ``unit``
+    (M,): one unit of each column's neuron in the unit of the sums; by it columns count
+    that have one gain together.
     """
     if which == "none":
         return np.ones(wanted.shape[1])
@@ -203,8 +211,8 @@ def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float
 
 
 def row_voltages(x: Codes, chip: Chip) -> Floats:
-    """Return the root mean square voltage (K,) on each row, over inputs ``x`` uint8 (n, K) and their bit
-    slices."""
+    """Return the root mean square voltage (K,) on each row, over inputs ``x`` uint8 (n,
+    K) and their bit slices."""
     bits = chip.input.dac_bits
     power = [np.square(dac_slice(x, j, bits).astype(np.float64)).mean(axis=0) for j in range(slices(bits))]
     rms: Floats = np.sqrt(np.mean(power, axis=0)) / ((1 << bits) - 1) * chip.input.read_voltage_V
@@ -225,17 +233,17 @@ STEP = 2.0 * V_MAX
 
 
 def shift_for(largest: float) -> int:
-    """Return the largest shift within 0..``SHIFT_MAX`` for which ``largest`` * 2^shift is at most
-    ``SCALE_MAX``."""
+    """Return the largest shift within 0..``SHIFT_MAX`` for which ``largest`` * 2^shift
+    is at most ``SCALE_MAX``."""
     return int(np.clip(np.floor(np.log2(SCALE_MAX / largest)), 0, SHIFT_MAX))
 
 
 def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
-    """Return integer scales (M,) and a common shift ``vshift`` with scale / 2^vshift = ``wanted``, chosen so
-    that the largest scale is near 2^16.
+    """Return integer scales (M,) and a common shift ``vshift`` with scale / 2^vshift =
+    ``wanted``, chosen so that the largest scale is near 2^16.
 
-    A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that is a step. Larger ones
-    compute the same and are held there.
+    A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that
+    is a step. Larger ones compute the same and are held there.
     """
     if not np.isfinite(wanted).all():
         raise CompileError(f"neuron scale is {wanted.max():g}; accepted: finite values")
@@ -251,10 +259,11 @@ def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
 
 
 def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
-    """Return the standard deviation of a weight (the difference of two cells) in one read: the root mean
-    square over the layer, microsiemens.
+    """Return the standard deviation of a weight (the difference of two cells) in one
+    read: the root mean square over the layer, microsiemens.
 
-    Telegraph noise is in it: drawn for every slice of an inference, where a trap would stay for all of them.
+    Telegraph noise is in it: drawn for every slice of an inference, where a trap would
+    stay for all of them.
     """
     pairs = mapped.cells.faulted
     read = chip.cell.read_sigma(pairs, chip.conditions.time_since_programming_s)
@@ -276,8 +285,8 @@ def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
 
 
 def output_noise(chip: Chip, ranges: AdcRange) -> int:
-    """Return ``sigma_out``: column and ADC noise in accumulator units, one value for all columns, computed
-    from the median ADC step."""
+    """Return ``sigma_out``: column and ADC noise in accumulator units, one value for
+    all columns, computed from the median ADC step."""
     if chip.readout.kind == "analog":
         return 0
     value = round(chip.readout.output_noise_lsb * chip.noise_factor * float(np.median(ranges.lsb)))
@@ -287,8 +296,8 @@ def output_noise(chip: Chip, ranges: AdcRange) -> int:
 
 
 def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
-    """Return values rounded to int32. Raises CompileError, naming ``name``, if a magnitude is 2^30 or
-    more."""
+    """Return values rounded to int32. Raises CompileError, naming ``name``, if a
+    magnitude is 2^30 or more."""
     if not np.abs(values).max() < 1 << 30:
         raise CompileError(
             f"{name} reaches {np.abs(values).max():g}, in steps of the sums; accepted: below 2^30"
@@ -298,8 +307,8 @@ def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
 
 @record()
 class Second:
-    """The map that is added to a matrix product's sums (its second operand): its codes and exact values (n,
-    M), and its weight float64 (M,) in the float network."""
+    """The map that is added to a matrix product's sums (its second operand): its codes
+    and exact values (n, M), and its weight float64 (M,) in the float network."""
 
     codes: Codes
     exact: Floats
@@ -308,10 +317,11 @@ class Second:
 
 @record()
 class Rows:
-    """Input patches of a matrix product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
+    """Input patches of a matrix product: ``codes`` uint8 and ``exact`` float64 in 0..1,
+    both (n, groups * K).
 
-    ``movable``: whether its rows are addressed, so that any may drive any physical row; not where an analog
-    layer's columns are wired to them.
+    ``movable``: whether its rows are addressed, so that any may drive any physical row;
+    not where an analog layer's columns are wired to them.
     """
 
     codes: Codes
@@ -321,8 +331,8 @@ class Rows:
     movable: bool = True
 
     def product(self, x: Array, weights: Array) -> Array:
-        """Return patches ``x`` (n, groups * K) times ``weights`` (K, M): (n, M). In a grouped product, each
-        group of columns reads its own inputs."""
+        """Return patches ``x`` (n, groups * K) times ``weights`` (K, M): (n, M). In a
+        grouped product, each group of columns reads its own inputs."""
         if self.groups == 1:
             return np.asarray(x @ weights)
         parts = zip(np.split(x, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True)
@@ -333,16 +343,16 @@ class Rows:
         return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
 
     def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
-        """Return the column sums of these patches, int64 (tiles, slices, n, M), for row tiles of ``rows``
-        rows and input bit slices of ``dac_bits`` bits."""
+        """Return the column sums of these patches, int64 (tiles, slices, n, M), for row
+        tiles of ``rows`` rows and input bit slices of ``dac_bits`` bits."""
         parts = zip(
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
         )
         return np.concatenate([column_sums(x, columns, rows, dac_bits) for x, columns in parts], axis=3)
 
     def read_noise(self, layer: Layer, rows: int) -> Floats:
-        """Return the variance (M,) that read noise adds to the column sum p, averaged over these patches; a
-        row tile has ``rows`` rows."""
+        """Return the variance (M,) that read noise adds to the column sum p, averaged
+        over these patches; a row tile has ``rows`` rows."""
         share, per_tile = layer.outputs // self.groups, layer.tile_rows(rows)
         gain = np.ones(layer.outputs)
         if layer.readout == "adc":
@@ -357,14 +367,15 @@ class Rows:
         return added * np.square(gain)
 
     def one_group(self) -> Codes:
-        """Return the codes (n * groups, K) that the rows of cells receive: the patches of all groups one
-        after another, because every group is applied to the same K rows."""
+        """Return the codes (n * groups, K) that the rows of cells receive: the
+        patches of all groups one after another, because every group is applied
+        to the same K rows."""
         return self.codes.reshape(len(self.codes) * self.groups, -1)
 
 
 def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int]:
-    """Return gain (M,) and shift with which a matrix product adds a map, its second operand. ``step`` (M,) is
-    the value of one unit of the column sum p."""
+    """Return gain (M,) and shift with which a matrix product adds a map, its second
+    operand. ``step`` (M,) is the value of one unit of the column sum p."""
     gain = weight / (INPUT_MAX * step)
     largest = max(float(gain.max()), 1e-12)
     shift = shift_for(largest)

@@ -1,4 +1,5 @@
-"""Options and report of a compilation: measures against the chip's errors, and the errors of each layer."""
+"""Options and report of a compilation: measures against the chip's errors, and the
+errors of each layer."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -21,26 +22,32 @@ class Mitigation:
     Attributes
     ----------
     range_calibration:
-        ADC ranges from the sums that samples make; off: the range of the largest sum the weights could make.
+        ADC ranges from the sums that samples make; off: the range of the largest sum
+        the weights could make.
     bias_correction:
         Biases absorb the mean deviation of every column on the samples.
     gain_calibration:
-        Every column's gain is set to the one that fits the float network best on the samples: in the
-        neuron's scale, or in the ADC of an output layer. Columns that share one transimpedance have one gain
-        together. None: on if the chip's wires, access transistors, drift, I-V curve or converters change a
-        column's gain in a way that is known to be systematic.
+        Every column's gain is set to the one that fits the float network best on the
+        samples: in the neuron's scale, or in the ADC of an output layer. Columns that
+        share one transimpedance have one gain together. None: on if the chip's wires,
+        access transistors, drift, I-V curve or converters change a column's gain in a
+        way that is known to be systematic.
     fault_aware:
-        The pair of a stuck cell is programmed to make up for it (stuck cells are found by a test read).
+        The pair of a stuck cell is programmed to make up for it (stuck cells are
+        found by a test read).
     row_placement:
         Rows of weights take those physical rows whose stuck cells hurt them least
-        (``ndrite.emulator.mapping.cells``). Not rows that a column of an analog layer is wired to.
+        (``ndrite.emulator.mapping.cells``). Not rows that a column of an analog
+        layer is wired to.
     wire_compensation:
-        Cells are programmed higher where wires take from their current (``ndrite.emulator.mapping.cells``).
-        None: on where columns share one transimpedance, whose gains nothing behind them can correct.
+        Cells are programmed higher where wires take from their current
+        (``ndrite.emulator.mapping.cells``). None: on where columns share one
+        transimpedance, whose gains nothing behind them can correct.
     write_verify_attempts, write_verify_tolerance_percent:
-        Cells further than the tolerance (percent of g_max_uS) from their target are programmed again, up to
-        so many times. The published programming errors already are the result of a programming loop: this is
-        one more on top, at the time of programming, and relaxation comes after it.
+        Cells further than the tolerance (percent of g_max_uS) from their target are
+        programmed again, up to so many times. The published programming errors already
+        are the result of a programming loop: this is one more on top, at the time of
+        programming, and relaxation comes after it.
     """
 
     refused = CompileError
@@ -71,8 +78,8 @@ class Mitigation:
         )
 
     def gains(self, chip: Chip, *, final: bool) -> str:
-        """Return how many gains a layer's calibration sets: ``column`` (one for each column), ``common`` (a
-        single one) or ``none``.
+        """Return how many gains a layer's calibration sets: ``column`` (one for each
+        column), ``common`` (a single one) or ``none``.
 
         ``final``: the layer's sums are the network's outputs.
         """
@@ -85,7 +92,8 @@ class Mitigation:
         return "common" if chip.readout.is_circuit else "column"
 
     def compensates_wires(self, chip: Chip) -> bool:
-        """Return whether target conductances are raised to compensate the losses of this chip's wires."""
+        """Return whether target conductances are raised to compensate the losses of
+        this chip's wires."""
         compensates = chip.readout.is_circuit if self.wire_compensation is None else self.wire_compensation
         return bool(compensates and (chip.array.wire_resistance_ohm or chip.array.access_resistance_ohm))
 
@@ -109,18 +117,20 @@ class MapOptions:
     mitigation:
         Measures against the chip's errors.
     nominal:
-        Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
-        of virtual chips spread around them. Converters and neurons are the individual ones of the seed.
+        Program the chip whose cells land on their targets, and say in the program's
+        ``variation`` how those of virtual chips spread around them. Converters and
+        neurons are the individual ones of the seed.
     target:
-        When given, kernels are programmed several times over, and groups of channels packed
-        (``ndrite.emulator.mapping.block``), where that takes fewer cycles on such an array and fits it; else
-        once and apart.
+        When given, kernels are programmed several times over, and groups of channels
+        packed (``ndrite.emulator.mapping.block``), where that takes fewer cycles on
+        such an array and fits it; else once and apart.
     column_steps:
-        Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
-        for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
+        Each column of a last product of sums has its own step
+        (``die.arrays[-1].step``), as finer ranges ask for, where what reads the sums
+        multiplies them by it. False: one step for all, so that sums compare.
     first_product:
-        Where the network is a piece of something larger: the number of its first product there, which
-        selects its cells, its converters and its read noise.
+        Where the network is a piece of something larger: the number of its first
+        product there, which selects its cells, its converters and its read noise.
     """
 
     mitigation: Mitigation = field(default_factory=Mitigation)
@@ -141,20 +151,21 @@ HELPS = {
 }
 """Advice on what helps against each cause of error."""
 TAIL_MAX_LSB = 5.0
-"""A warning is given if a neuron's curve outside the window of its table differs from the table by more
-output steps than this."""
+"""A warning is given if a neuron's curve outside the window of its table differs from
+the table by more output steps than this."""
 PULSES_AND_LAW = 2.0
-"""A warning is given if the programming errors that pulses leave and those of the programming law differ by
-more than this factor."""
+"""A warning is given if the programming errors that pulses leave and those of the
+programming law differ by more than this factor."""
 WORST = 2
 """Number of layers, those with the lowest SNR, that a summary names."""
 SNR_MIN_DB = 6.0
-"""Below this SNR half of a layer's signal, in amplitude, is noise, and classes begin to be confused."""
+"""Below this SNR half of a layer's signal, in amplitude, is noise, and classes
+begin to be confused."""
 
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
-    """Return the parts of ``chip`` that have no effect in a network with these activations, one line of text
-    for each."""
+    """Return the parts of ``chip`` that have no effect in a network with these
+    activations, one line of text for each."""
     lines = []
     hidden = [activation for activation in activations if activation is not None]
     exact = sorted({activation.name for activation in hidden if not isinstance(activation, Ndr)})
@@ -188,8 +199,8 @@ class LayerReport:
     inputs, outputs, tiles:
         K, M and row tiles.
     quantisation_error, programmed_error:
-        Root mean square of target - float weights, and of effective - float weights, relative to the root
-        mean square of the float weights.
+        Root mean square of target - float weights, and of effective - float weights,
+        relative to the root mean square of the float weights.
     saturated_codes:
         Conductances beyond the code range (of 2 K M).
     limited_weights:
@@ -199,14 +210,16 @@ class LayerReport:
     adc_clipped:
         Fraction of sample conversions that saturate; 0 with analog readout.
     adc_range:
-        Least and greatest column range of the converter, in pre-activation units; (0, 0) with analog readout.
+        Least and greatest column range of the converter, in pre-activation units; (0,
+        0) with analog readout.
     voltage_clipped:
-        Fraction of sample neuron voltages at an end of the code range (below it an NDR neuron is off);
-        0 for the output layer.
+        Fraction of sample neuron voltages at an end of the code range (below it an NDR
+        neuron is off); 0 for the output layer.
     curves:
         Distinct curves; 0 for the output layer.
     pwl_error_lsb, tail_error_lsb:
-        Largest error of the tables inside their window, and of holding the curve outside it, in output steps.
+        Largest error of the tables inside their window, and of holding the curve
+        outside it, in output steps.
     bias_correction:
         Largest correction of a bias, in pre-activation units.
     gain_correction:
@@ -216,10 +229,11 @@ class LayerReport:
     bistable_neurons:
         Neurons with two stable voltages for some sources: R is above their negative resistance.
     snr_db, noisy_snr_db:
-        Pre-activation power (about its mean) over squared deviation from the float network's, on samples, in
-        decibels; without read noise, and with it.
+        Pre-activation power (about its mean) over squared deviation from the float
+        network's, on samples, in decibels; without read noise, and with it.
     largest_cause:
-        Of that deviation: ``input codes``, ``the layers before``, ``cells``, ``converters``, ``read noise``.
+        Of that deviation: ``input codes``, ``the layers before``, ``cells``,
+        ``converters``, ``read noise``.
     pulses:
         Effort of programming by pulses; None: by a law.
     """
@@ -248,8 +262,8 @@ class LayerReport:
     pulses: PulseCount | None = None
 
     def warnings(self) -> Iterator[str]:
-        """Yield one-line warnings of a layer: values that were clipped, and results that are barely good
-        enough."""
+        """Yield one-line warnings of a layer: values that were clipped, and results
+        that are barely good enough."""
         if self.saturated_codes:
             yield (
                 f"{self.saturated_codes} of {2 * self.inputs * self.outputs} conductances are beyond the "
@@ -295,9 +309,9 @@ class LayerReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TableReport:
-    """Report on one lookup-table step: number of functions (E), number of distinct curves among them, largest
-    error of a curve's straight segments in output steps, and number of functions whose peak or height the
-    chip's ECRAM cannot reach."""
+    """Report on one lookup-table step: number of functions (E), number of distinct
+    curves among them, largest error of a curve's straight segments in output steps, and
+    number of functions whose peak or height the chip's ECRAM cannot reach."""
 
     functions: int
     curves: int
@@ -307,8 +321,8 @@ class TableReport:
 
 @record(kw_only=True)
 class CompileReport:
-    """Report on a whole network: names of chip and network, number of calibration samples, and a report for
-    each layer and lookup-table step."""
+    """Report on a whole network: names of chip and network, number of calibration
+    samples, and a report for each layer and lookup-table step."""
 
     network: str
     chip: str
@@ -327,8 +341,8 @@ class CompileReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each kind of value that was clipped, and for each part of the chip that is not
-        used."""
+        """One line for each kind of value that was clipped, and for each part of the
+        chip that is not used."""
         lines = [f"layer {i}: {line}" for i, layer in enumerate(self.layers) for line in layer.warnings()]
         lines += [
             f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM does not "
@@ -339,8 +353,8 @@ class CompileReport:
         return (*lines, *self.unused)
 
     def worst_layers(self) -> list[tuple[str, str]]:
-        """Return the layers with the lowest signal-to-error ratio, as (name, text with the largest cause),
-        followed by the remedies for these causes."""
+        """Return the layers with the lowest signal-to-error ratio, as (name, text with
+        the largest cause), followed by the remedies for these causes."""
         order = sorted(range(len(self.layers)), key=lambda i: self.layers[i].noisy_snr_db)
         rows = [
             (

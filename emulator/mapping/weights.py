@@ -1,14 +1,16 @@
-"""Weights: from floats to levels of differential pairs, programmed conductances and signed codes; and their
-spread.
+"""Weights: from floats to levels of differential pairs, programmed conductances and
+signed codes; and their spread.
 
-Column m of the float weights is scaled by its own limit s[m], the weight that the largest conductance stands
-for; larger weights saturate. A positive weight raises G+, a negative one G-; the other cell of the pair stays
-at g_min. Conductance codes are finer than the levels and reach above g_max, so programming error, drift,
-faults and IR drop survive in the signed difference, the effective weight that the array multiplies with.
+Column m of the float weights is scaled by its own limit s[m], the weight that the
+largest conductance stands for; larger weights saturate. A positive weight raises G+, a
+negative one G-; the other cell of the pair stays at g_min. Conductance codes are finer
+than the levels and reach above g_max, so programming error, drift, faults and IR drop
+survive in the signed difference, the effective weight that the array multiplies with.
 
-Analog columns as built are here too: errors of their amplifiers, and biases that cells hold. The amplifiers'
-full scale is the largest column current that the samples cause in the layer: noise and offset are in percent
-of it. All amplifiers of a layer have the same design.
+Analog columns as built are here too: errors of their amplifiers, and biases that
+cells hold. The amplifiers' full scale is the largest column current that the samples
+cause in the layer: noise and offset are in percent of it. All amplifiers of a layer
+have the same design.
 """
 
 import dataclasses
@@ -39,17 +41,17 @@ from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Weight limits of a column that are tried, relative to the column's largest weight."""
 LIMIT_SPAN = 256.0
-"""Largest ratio between the weight limits of two columns in a layer, which 16-bit gains and scales have to
-compensate."""
+"""Largest ratio between the weight limits of two columns in a layer, which 16-bit gains
+and scales have to compensate."""
 HEADROOM_SIGMAS = 4.0
-"""Range of the conductance codes above the largest conductance, in standard deviations of the programming
-error."""
+"""Range of the conductance codes above the largest conductance, in standard deviations
+of the programming error."""
 
 
 @record()
 class MappedWeights:
-    """The weights of one layer as they are mapped to a chip's cells; arrays are (K, M) unless another shape
-    is stated.
+    """The weights of one layer as they are mapped to a chip's cells; arrays are (K, M)
+    unless another shape is stated.
 
     Attributes
     ----------
@@ -97,14 +99,15 @@ class MappedWeights:
 
 
 def code_max(cell: Cell) -> int:
-    """Return the largest code of one cell's conductance: 255 if differences have 9 bits, 127 if they have
-    8."""
+    """Return the largest code of one cell's conductance: 255 if differences have 9
+    bits, 127 if they have 8."""
     return (1 << (cell.weight_bits - 1)) - 1
 
 
 def full_scale(chip: Chip) -> float:
-    """Return the conductance that the largest code represents, in microsiemens. It is so large that the
-    conductance of every level is below it, expected errors included."""
+    """Return the conductance that the largest code represents, in
+    microsiemens. It is so large that the conductance of every level is below
+    it, expected errors included."""
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
     rise = np.maximum(cell.drift_model.shift(targets, time), 0.0)
@@ -113,12 +116,14 @@ def full_scale(chip: Chip) -> float:
 
 
 def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floats:
-    """Choose for each column the limit s (M,), the weight that its largest level represents. A limit is the
-    column's largest absolute weight times the factor of ``LIMIT_FACTORS`` with the smallest error.
+    """Choose for each column the limit s (M,), the weight that its largest level
+    represents. A limit is the column's largest absolute weight times the factor of
+    ``LIMIT_FACTORS`` with the smallest error.
 
-    The error is the mean square of limiting and rounding to ``levels`` levels a side. No limit is below
-    1 / ``LIMIT_SPAN`` of the largest (1 for a layer of zeros), so a dead column keeps to the scale of the
-    others. ``uniform`` gives all columns the same limit.
+    The error is the mean square of limiting and rounding to ``levels`` levels a
+    side. No limit is below 1 / ``LIMIT_SPAN`` of the largest (1 for a layer of
+    zeros), so a dead column keeps to the scale of the others. ``uniform`` gives all
+    columns the same limit.
     """
     w = weights.astype(np.float64)
     if uniform:
@@ -161,7 +166,8 @@ def map_weights(
     rng:
         Source of programming error, drift and faults; the same state gives the same chip.
     ratio:
-        (M,): the columns' limits are in this ratio, so that a code stands for so much weight in each.
+        (M,): the columns' limits are in this ratio, so that a code stands for so
+        much weight in each.
     limits:
         (M,): the limits themselves, where they are known; else chosen for the weights.
     mitigation:
@@ -169,7 +175,8 @@ def map_weights(
     row_voltage_V:
         (K,), where cells with a cubic I-V curve are linearised.
     programmed_on:
-        The chip whose cells are programmed, where it is not ``chip``, whose codes are used in any case.
+        The chip whose cells are programmed, where it is not ``chip``, whose codes are
+        used in any case.
     movable:
         Whether rows may change places (``Mitigation.row_placement``).
     """
@@ -203,8 +210,9 @@ def map_weights(
 
 
 def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray[np.int16], int]:
-    """Return the signed codes int16 (K, M) of differential pairs of cells, and the number of conductances
-    above ``scale``. Code ``top`` stands for ``scale`` microsiemens."""
+    """Return the signed codes int16 (K, M) of differential pairs of cells, and
+    the number of conductances above ``scale``. Code ``top`` stands for
+    ``scale`` microsiemens."""
     plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((plus > top).sum() + (minus > top).sum())
     return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
@@ -215,8 +223,9 @@ BIAS_ROWS_MAX = 64
 
 @record()
 class Columns:
-    """The amplifiers of M analog columns: ``gain`` float64 (M,) near 1, ``offset`` float64 (M,) and the
-    standard deviation ``noise``, the last two in accumulator units."""
+    """The amplifiers of M analog columns: ``gain`` float64 (M,) near 1,
+    ``offset`` float64 (M,) and the standard deviation ``noise``, the last two in
+    accumulator units."""
 
     gain: Floats
     offset: Floats
@@ -225,10 +234,12 @@ class Columns:
 
 @record()
 class BiasCells:
-    """Rows of cells that hold the biases of an analog layer. Their input is always at full scale.
+    """Rows of cells that hold the biases of an analog layer. Their input is
+    always at full scale.
 
-    ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64
-    (M,): what else is in the program's bias. Both in accumulator units.
+    ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to
+    hold; ``fixed`` float64 (M,): what else is in the program's bias. Both in
+    accumulator units.
     """
 
     mapped: MappedWeights
@@ -242,22 +253,23 @@ class BiasCells:
 
     @property
     def total(self) -> Floats:
-        """Bias of each column in the program, before rounding, (M,): the sum of the bias rows and the fixed
-        part."""
+        """Bias of each column in the program, before rounding, (M,): the sum of the
+        bias rows and the fixed part."""
         return np.asarray(self.current + self.fixed, np.float64)
 
     def noise(self, var_cell: int) -> float:
-        """Return the standard deviation of the bias rows' read noise, in accumulator units. ``var_cell`` is
-        the read-noise variance of the layer's weights."""
+        """Return the standard deviation of the bias rows' read noise, in accumulator
+        units. ``var_cell`` is the read-noise variance of the layer's weights."""
         return float(np.sqrt(var_cell / 256 * len(self.mapped.codes)) * INPUT_MAX)
 
 
 def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns:
-    """Return the amplifiers of the analog columns that receive the samples' sums ``p`` (n, M). If the chip
-    has ADCs, they are ideal.
+    """Return the amplifiers of the analog columns that receive the samples' sums ``p``
+    (n, M). If the chip has ADCs, they are ideal.
 
-    ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
-    they are: what reads them there is not part of it, so its gain is 1.
+    ``mismatch`` (2, M): standard normal, gain and offset. The sums of a
+    ``final`` layer leave the chip as they are: what reads them there is not part
+    of it, so its gain is 1.
     """
     readout = chip.readout
     if readout.kind != "analog":
@@ -274,11 +286,13 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
 def program_bias(
     bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
 ) -> MappedWeights:
-    """Program the biases ``bias`` (M,), in the float network's unit, into as many rows of cells as they need.
-    The columns' weight limits are those of ``mapped``. ``how``: options of ``map_weights``.
+    """Program the biases ``bias`` (M,), in the float network's unit, into as many rows
+    of cells as they need. The columns' weight limits are those of ``mapped``. ``how``:
+    options of ``map_weights``.
 
-    A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
-    a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
+    A column's levels are spread over its rows as evenly as whole levels go, so that a
+    bias has the levels of a weight, however many rows it takes. Raises CompileError
+    when that is more than ``BIAS_ROWS_MAX``.
     """
     top = chip.cell.levels - 1
     bias_levels = np.rint(bias / mapped.limits * top)
@@ -298,8 +312,9 @@ def program_bias(
 
 
 def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
-    """Return ``sigma_out``, the noise of an analog layer's columns and bias rows together, in accumulator
-    units. Raises CompileError when it exceeds the arithmetic's range."""
+    """Return ``sigma_out``, the noise of an analog layer's columns and bias rows
+    together, in accumulator units. Raises CompileError when it exceeds the
+    arithmetic's range."""
     parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
     value = round(math.hypot(*parts))
     if value > SIGMA_MAX:
@@ -312,13 +327,14 @@ FIXED_MAX = 65535
 
 
 def variation_of(chip: Chip) -> Variation:
-    """Return how the chip's virtual chips differ: by target code, the mean and deviation from programming
-    error and drift up to the chip's time; and the shares of stuck cells.
+    """Return how the chip's virtual chips differ: by target code, the mean and
+    deviation from programming error and drift up to the chip's time; and the
+    shares of stuck cells.
 
-    A target code a stands for the conductance g_min + a * unit; codes beyond g_max are never targets and
-    repeat its entry. Programming error and drift add as variances. Wire and access resistance lower the
-    targets (they are in the nominal weights), not the spread around them: a cell is taken to spread as one
-    that is not behind a wire.
+    A target code a stands for the conductance g_min + a * unit; codes beyond g_max are
+    never targets and repeat its entry. Programming error and drift add as variances.
+    Wire and access resistance lower the targets (they are in the nominal weights), not
+    the spread around them: a cell is taken to spread as one that is not behind a wire.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     top = code_max(cell)

@@ -1,5 +1,5 @@
-"""Activations of a hidden layer: NDR neurons with individual parameters, named functions, or sampled
-functions.
+"""Activations of a hidden layer: NDR neurons with individual parameters, named
+functions, or sampled functions.
 
 Every activation returns values in [0, 1]; the compiler scales them to codes 0..255.
 """
@@ -24,15 +24,17 @@ NAMED: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
     "tanh": lambda x: np.maximum(np.tanh(x), 0.0),
 }
-"""Activations by name, each as the hardware computes it: outputs are unsigned, so relu saturates at 1 (fold
-the layer's largest activation into the weights) and tanh is clipped at 0."""
+"""Activations by name, each as the hardware computes it: outputs are unsigned, so
+relu saturates at 1 (fold the layer's largest activation into the weights) and
+tanh is clipped at 0."""
 
 
 @record()
 class Ndr:
     """Activation of a layer of NDR neurons, one device per output: ``height * f(v / peak)``.
 
-    ``f`` is the shape of the device, 1 at its peak: ``x * exp(1 - x)``, or a ``curve`` of the network's own.
+    ``f`` is the shape of the device, 1 at its peak: ``x * exp(1 - x)``, or a ``curve``
+    of the network's own.
 
     Raises NetworkError when a value is out of range or the shapes differ.
 
@@ -43,8 +45,9 @@ class Ndr:
     height:
         float32 (M,), the output at the peak; dimensionless, in (0, 1].
     curve:
-        The shape the network was trained with, float32 (2, P), P >= 2: rising u, then f(u) in 0..1; linear
-        between the points, held at the ends. (1 + M, P): a shape for every neuron. None: ``x * exp(1 - x)``.
+        The shape the network was trained with, float32 (2, P), P >= 2: rising u, then
+        f(u) in 0..1; linear between the points, held at the ends. (1 + M, P): a shape
+        for every neuron. None: ``x * exp(1 - x)``.
     """
 
     peak: Floats
@@ -72,8 +75,8 @@ class Ndr:
         return self.curve is not None and len(self.curve) > 2
 
     def shape(self, u: Array) -> npt.NDArray[np.float64]:
-        """Return f(u), the curve in its own unit, for an array u of any shape. The result is (..., M) if each
-        neuron has its own curve."""
+        """Return f(u), the curve in its own unit, for an array u of any shape. The
+        result is (..., M) if each neuron has its own curve."""
         if self.curve is None:
             return tunnel(u)
         points = self.curve.astype(np.float64)
@@ -111,12 +114,13 @@ class Named:
 
 @record()
 class Sampled:
-    """Activation given by points of a function, the same for every neuron of the layer: linear between the
-    points, constant beyond the first and the last one.
+    """Activation given by points of a function, the same for every neuron of the layer:
+    linear between the points, constant beyond the first and the last one.
 
-    Raises NetworkError when the points do not rise or an output is out of range. ``name``: what it samples,
-    for messages and reports. ``points``: float32 (2, P), P >= 2: rising pre-activations, then outputs in
-    0..1. The chip's table spans exactly the stretch between the first and the last point.
+    Raises NetworkError when the points do not rise or an output is out of range.
+    ``name``: what it samples, for messages and reports. ``points``: float32 (2, P), P
+    >= 2: rising pre-activations, then outputs in 0..1. The chip's table spans exactly
+    the stretch between the first and the last point.
     """
 
     name: str
@@ -145,8 +149,9 @@ Activation = Ndr | Named | Sampled
 
 
 def _curve(field: str, points: npt.ArrayLike, neurons: int = 1) -> Floats:
-    """Return the points of a curve as float32 (2, P) or (1 + ``neurons``, P). Raises NetworkError unless the
-    values of the first row rise and those of the other rows are in 0..1."""
+    """Return the points of a curve as float32 (2, P) or (1 + ``neurons``, P).
+    Raises NetworkError unless the values of the first row rise and those of the
+    other rows are in 0..1."""
     curve = np.ascontiguousarray(points, np.float32)
     if curve.ndim != 2 or len(curve) not in (2, 1 + neurons) or curve.shape[1] < 2:
         more = "" if neurons == 1 else f" or ({1 + neurons}, P)"

@@ -1,4 +1,5 @@
-"""The arithmetic of float networks: what each kind of node computes, on maps (n, C, H, W) in 0..1."""
+"""The arithmetic of float networks: what each kind of node computes, on maps (n,
+C, H, W) in 0..1."""
 
 from typing import Any
 
@@ -13,15 +14,15 @@ from ndrite.emulator.spec.flow import filled
 
 
 class FloatArithmetic(PerKind):
-    """Arithmetic of the float network, in single precision. A subclass for another arithmetic overrides the
-    methods that differ."""
+    """Arithmetic of the float network, in single precision. A subclass for another
+    arithmetic overrides the methods that differ."""
 
     lowest = 0.0
     """Value of the border around a map when the maximum of a pool is taken."""
 
     def product(self, at: At, node: Product, maps: Maps) -> Array:
-        """Return the result of a matrix product: ``activation(patches(x) @ weights + bias + skip_weight *
-        skip)``."""
+        """Return the result of a matrix product: ``activation(patches(x) @ weights +
+        bias + skip_weight * skip)``."""
         return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)), node.block)
 
     def pool(self, at: At, node: Pool, maps: Maps) -> Array:
@@ -62,14 +63,15 @@ class FloatArithmetic(PerKind):
         return np.asarray(z)
 
     def function(self, at: At, activation: Activation | None, z: Array) -> Array:
-        """Return the outputs of an activation at pre-activations ``z`` (.., M), each column by its own device
-        if the devices differ. Without an activation, return ``z``."""
+        """Return the outputs of an activation at pre-activations ``z`` (.., M),
+        each column by its own device if the devices differ. Without an
+        activation, return ``z``."""
         y = z if activation is None else activation(z.astype(np.float32))
         return y.astype(np.float32)
 
     def held(self, y: npt.ArrayLike) -> Array:
-        """Return the results of an average or a gate in the form in which a map stores them: clipped to
-        0..1."""
+        """Return the results of an average or a gate in the form in which a map stores
+        them: clipped to 0..1."""
         return np.asarray(np.clip(y, 0.0, 1.0), np.float32)
 
     def number(self, y: float) -> Any:

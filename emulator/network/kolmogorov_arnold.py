@@ -1,5 +1,5 @@
-"""Functions that a Kolmogorov-Arnold network has learned: each is a function of one input that a sum adds
-up."""
+"""Functions that a Kolmogorov-Arnold network has learned: each is a function of one
+input that a sum adds up."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 def layers_of_functions(network: Network) -> list[int]:
-    """Return the numbers of the nodes that form Kolmogorov-Arnold layers: tables whose results are summed by
-    the fully connected layer directly after them."""
+    """Return the numbers of the nodes that form Kolmogorov-Arnold layers: tables whose
+    results are summed by the fully connected layer directly after them."""
     first = network.first
     layers = []
     for product in network.products:
@@ -25,11 +25,12 @@ def layers_of_functions(network: Network) -> list[int]:
 
 
 def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
-    """Return the functions that a Kolmogorov-Arnold layer has learned: what input i adds to sum j at input
-    values ``x`` (points,) in 0..1, as an array (inputs, outputs, points).
+    """Return the functions that a Kolmogorov-Arnold layer has learned: what input i
+    adds to sum j at input values ``x`` (points,) in 0..1, as an array (inputs,
+    outputs, points).
 
-    Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
-    Raises NetworkError when the node is none of those.
+    Sum j is that of all of them and its bias, in the layer's unit. ``node``: of
+    ``layers_of_functions``. Raises NetworkError when the node is none of those.
     """
     function_layers = layers_of_functions(network)
     require(

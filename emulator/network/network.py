@@ -23,17 +23,19 @@ from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Patches, Shape
 
 VALUES_MAX = 1 << 24
-"""Largest number of patch values that ``accuracy`` computes together, unless a single sample has more."""
+"""Largest number of patch values that ``accuracy`` computes together, unless a
+single sample has more."""
 
 
 @record()
 class Network(Flow):
-    """A float network: nodes that compute maps, with inputs and all maps in [0, 1]. Its output is the last
-    node's result.
+    """A float network: nodes that compute maps, with inputs and all maps in [0, 1]. Its
+    output is the last node's result.
 
-    Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
-    one after another, flat (call, channel, row, column); the result is the last call's last map. Raises
-    NetworkError when nodes do not fit each other, or a hidden one has no activation.
+    Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample
+    is ``calls`` inputs, one after another, flat (call, channel, row, column); the
+    result is the last call's last map. Raises NetworkError when nodes do not fit each
+    other, or a hidden one has no activation.
     """
 
     refused = NetworkError
@@ -64,10 +66,11 @@ class Network(Flow):
         provenance: dict[str, Any] | None = None,
         meaning: Meaning | None = None,
     ) -> Self:
-        """Build a network of fully connected layers, each applied to the outputs of the layer before; the
-        last layer returns logits.
+        """Build a network of fully connected layers, each applied to the outputs of the
+        layer before; the last layer returns logits.
 
-        Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
+        Raises NetworkError when layers do not chain, a hidden layer has no activation,
+        or the last one has.
         """
         require(bool(layers), "layers", "empty", "at least one layer", NetworkError)
         for i, layer in enumerate(layers):
@@ -102,17 +105,19 @@ class Network(Flow):
 
     @property
     def gives_sums(self) -> bool:
-        """Whether the network's outputs are the sums of a matrix product, and not values in 0..1."""
+        """Whether the network's outputs are the sums of a matrix product, and
+        not values in 0..1."""
         return not self.nodes[-1].fires
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Number of inputs, then the number of outputs of every matrix product, as in (784, 128, 10)."""
+        """Number of inputs, then the number of outputs of every matrix product, as
+        in (784, 128, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
     def calls_of(self, x: npt.ArrayLike) -> Iterator[list[Floats]]:
-        """Yield the list of all maps, float32 (n, C, H, W) each, for every time step (call) of inputs (n,
-        inputs) in [0, 1].
+        """Yield the list of all maps, float32 (n, C, H, W) each, for every time step
+        (call) of inputs (n, inputs) in [0, 1].
 
         Raises NetworkError when the shape of ``x`` is wrong.
         """
@@ -122,23 +127,23 @@ class Network(Flow):
         return self.run(FLOATS, inputs)
 
     def maps(self, x: npt.ArrayLike) -> list[Floats]:
-        """Return every map, float32 (n, C, H, W) each, of the last time step; arguments and errors as for
-        ``calls_of``."""
+        """Return every map, float32 (n, C, H, W) each, of the last time step; arguments
+        and errors as for ``calls_of``."""
         return last(self.calls_of(x))
 
     def activations(self, x: npt.ArrayLike) -> list[Floats]:
-        """Return the output of every node, float32 (n, values) each; the last entry holds the network's
-        outputs."""
+        """Return the output of every node, float32 (n, values) each; the last entry
+        holds the network's outputs."""
         return [y.reshape(len(y), -1) for y in self.maps(x)[self.first :]]
 
     def forward(self, x: npt.ArrayLike) -> Floats:
-        """Return the network's outputs, float32 (n, outputs), for inputs ``x`` (n, inputs) in [0, 1]; errors
-        as for ``calls_of``."""
+        """Return the network's outputs, float32 (n, outputs), for inputs ``x`` (n,
+        inputs) in [0, 1]; errors as for ``calls_of``."""
         return self.maps(x)[-1].reshape(len(np.asarray(x)), -1)
 
     def accuracy(self, samples: Codes, labels: npt.NDArray[np.integer]) -> float:
-        """Return the fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is at the
-        index of their label."""
+        """Return the fraction of uint8 samples (n, inputs), codes 0..255, whose largest
+        output is at the index of their label."""
         values_each = max(
             (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1
         )
@@ -150,8 +155,8 @@ class Network(Flow):
         return float((np.concatenate(answers) == labels).mean())
 
     def digest(self) -> str:
-        """Return the SHA-256, hexadecimal, of everything that determines the results: nodes, states and
-        shape."""
+        """Return the SHA-256, hexadecimal, of everything that determines the results:
+        nodes, states and shape."""
         from ndrite.emulator.network.network import network_digest
 
         return network_digest(self)
@@ -196,8 +201,8 @@ def network_digest(network: Network) -> str:
 def load_network(path: str | os.PathLike[str]) -> Network:
     """Read a network file.
 
-    Raises FileNotFoundError when there is no such file. Raises NetworkError when the file is not a network of
-    a format that can be read, or is damaged.
+    Raises FileNotFoundError when there is no such file. Raises NetworkError when the
+    file is not a network of a format that can be read, or is damaged.
     """
     return FILE.load(path, _assemble)
 
@@ -218,8 +223,8 @@ def _assemble(manifest: Entry, arrays: Arrays) -> Network:
 
 
 def _computes(network: Network) -> tuple[Entry, Arrays]:
-    """Return the manifest fields and the arrays that determine the network's results. Names and provenance
-    are not among them."""
+    """Return the manifest fields and the arrays that determine the network's results.
+    Names and provenance are not among them."""
     arrays: Arrays = {}
     fields = {
         "shape": network.shape,
@@ -231,11 +236,13 @@ def _computes(network: Network) -> tuple[Entry, Arrays]:
 
 
 def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
-    """Return the scalars of a network's node as plain values, and add the node's arrays to ``arrays``."""
+    """Return the scalars of a network's node as plain values, and add the node's
+    arrays to ``arrays``."""
     apart = {"activation": _activation(where, node.activation, arrays)}
     entry = {"kind": node.kind} | flat(where, node, arrays, apart)
     if isinstance(node, Product) and node.block == (1, 1):
-        # Leave the default out, so that networks saved before the field ``block`` existed keep their digest.
+        # Leave the default out, so that networks saved before the field ``block``
+        # existed keep their digest.
         del entry["block"]
     return entry
 
@@ -252,8 +259,8 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
 
 
 def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:
-    """Return the kind of an activation as the manifest states it, and add the activation's arrays to
-    ``arrays``."""
+    """Return the kind of an activation as the manifest states it, and add the
+    activation's arrays to ``arrays``."""
     if activation is None:
         return None
     if isinstance(activation, Named):

@@ -1,6 +1,8 @@
-"""The nodes of a float network, on maps (n, C, H, W) with values in 0..1; ``floats`` computes them.
+"""The nodes of a float network, on maps (n, C, H, W) with values in 0..1;
+``floats`` computes them.
 
-A node reads maps by their numbers, as the steps of a program do (``ndrite.emulator.spec.flow``).
+A node reads maps by their numbers, as the steps of a program do
+(``ndrite.emulator.spec.flow``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +24,8 @@ Maps = Sequence[Floats] | Mapping[int, Floats]
 
 @record()
 class Dense:
-    """A fully connected layer ``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,).
-    Without activation it returns logits.
+    """A fully connected layer ``activation(x @ weights + bias)``: weights float32 (K,
+    M), bias float32 (M,). Without activation it returns logits.
 
     Raises NetworkError when shapes disagree or a value is not finite.
     """
@@ -70,19 +72,20 @@ class _Node(Reads):
 
     @property
     def width(self) -> int:
-        """Number of input values of one result: the values of a patch, or one of each map that the node
-        reads."""
+        """Number of input values of one result: the values of a patch, or one of each
+        map that the node reads."""
         return len(self.reads)
 
 
 @record()
 class Product(AnyProduct, _Node):
-    """A matrix-product node ``activation(patches(x) @ weights + bias + skip_weight * skip)``; without
-    activation it returns the sums.
+    """A matrix-product node ``activation(patches(x) @ weights + bias + skip_weight *
+    skip)``; without activation it returns the sums.
 
-    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
-    a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Each patch
-    gives ``block``, g x h neighbouring positions: the columns of a group are in the order (row, column,
+    ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills
+    the border. ``skip`` is a map of the result's shape and ``skip_weight`` float32
+    (M,), from 0: the residual connection. Each patch gives ``block``, g x h
+    neighbouring positions: the columns of a group are in the order (row, column,
     channel). Raises NetworkError when shapes disagree.
     """
 
@@ -138,7 +141,8 @@ class Product(AnyProduct, _Node):
 
     @property
     def channel_of(self) -> Ints:
-        """For each column of the weights, the number of the output channel that it computes, (M,)."""
+        """For each column of the weights, the number of the output channel that
+        it computes, (M,)."""
         channels = np.arange(self.dense.outputs // self.copies).reshape(self.patches.groups, 1, -1)
         return np.tile(channels, (1, self.copies, 1)).reshape(-1)
 
@@ -149,12 +153,12 @@ class Product(AnyProduct, _Node):
 
 @record()
 class Pool(AnyPool, _Node):
-    """A pooling node: the ``max`` or ``average`` of windows. ``pad`` is the value around the map for an
-    average that includes the border.
+    """A pooling node: the ``max`` or ``average`` of windows. ``pad`` is the value
+    around the map for an average that includes the border.
 
-    ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
-    at 1: averages span less than the values do, and codes should not go to waste. Each result fills
-    ``block``, g x h neighbouring positions.
+    ``inside``: an average is of the values inside the map only. ``gain``, from 1,
+    stretches an average, held at 1: averages span less than the values do, and codes
+    should not go to waste. Each result fills ``block``, g x h neighbouring positions.
     """
 
     activation: ClassVar[None] = None
@@ -177,8 +181,8 @@ class Pool(AnyPool, _Node):
 
     @property
     def is_spread(self) -> bool:
-        """Whether the pool only repeats the single value of every channel, because each window contains that
-        value and the border."""
+        """Whether the pool only repeats the single value of every channel, because each
+        window contains that value and the border."""
         height, width = (k - 1 for k in self.patches.kernel)
         wide = self.of == "max" and (height or width) and self.patches.shape[1:] == (1, 1)
         return bool(wide) and self.patches.padding == (height, width) * 2
@@ -200,10 +204,12 @@ class Pool(AnyPool, _Node):
 
 @record()
 class Table(AnyTable, _Node):
-    """A table node, which applies functions to single values: channel e of the result is ``activation(gain[e]
+    """A table node, which applies functions to single values: channel e of the result
+    is ``activation(gain[e]
     * x[channel[e]] + shift[e])``.
 
-    One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
+    One input may give several outputs. Arrays (E,): ``channel`` integers,
+    ``gain`` > 0, ``shift``.
     """
 
     sources: tuple[int, ...]
@@ -234,8 +240,8 @@ class Table(AnyTable, _Node):
         require(0 <= low <= high <= limit, f"{where}.channel", f"{low}..{high}", f"0..{limit}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
-        """Return the arguments of the table's functions, (n, H, W, E), for the joined source maps x (n, C, H,
-        W)."""
+        """Return the arguments of the table's functions, (n, H, W, E), for the joined
+        source maps x (n, C, H, W)."""
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 
 

@@ -1,4 +1,5 @@
-"""The contract of gateware and host: geometry, arithmetic, noise, registers, packets, program file.
+"""The contract of gateware and host: geometry, arithmetic, noise, registers,
+packets, program file.
 
 One source for the RTL, the driver, the golden model and the documentation. Imports NumPy only.
 """

@@ -1,7 +1,8 @@
-"""Reader and writer of arrays in ``.npz`` files from anywhere: nothing in a file is executed, sizes are
-checked before use.
+"""Reader and writer of arrays in ``.npz`` files from anywhere: nothing in a file is
+executed, sizes are checked before use.
 
-One digest is over a record and its arrays: what a file says of itself, and what its reader checks.
+One digest is over a record and its arrays: what a file says of itself, and what
+its reader checks.
 """
 
 import dataclasses
@@ -46,10 +47,12 @@ FIELD = "sha256"
 
 
 def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> str:
-    """Return one SHA-256, hexadecimal, over every array and every field of ``record`` except ``sha256``.
+    """Return one SHA-256, hexadecimal, over every array and every field of ``record``
+    except ``sha256``.
 
-    First the record as JSON with sorted keys, in UTF-8, as it reads back from a file; then each array in the
-    order of names: the line ``name dtype shape``, and its bytes (little endian, C order).
+    First the record as JSON with sorted keys, in UTF-8, as it reads back from a file;
+    then each array in the order of names: the line ``name dtype shape``, and its bytes
+    (little endian, C order).
     """
     read_back = json.loads(json.dumps({key: value for key, value in record.items() if key != FIELD}))
     sha = hashlib.sha256(json.dumps(read_back, sort_keys=True).encode())
@@ -71,13 +74,15 @@ class FileKind:
     name, version
         What the manifest's ``format`` and ``format_version`` say of it.
     error, known
-        What refusals are raised as, and what assembling raises besides with a message for people.
+        What refusals are raised as, and what assembling raises besides with a
+        message for people.
     most_bytes, total_bytes
         Accepted size of one member and of all together, unpacked.
     limits
         Name of an array -> its own limit, bytes.
     inside
-        Member that is an archive itself: where it is there, its arrays are read in place of the others.
+        Member that is an archive itself: where it is there, its arrays are read in
+        place of the others.
     otherwise
         What to do where there is no file of this version.
     """
@@ -110,10 +115,12 @@ class FileKind:
             np.savez_compressed(file, **entries)
 
     def load(self, path: str | os.PathLike[str], assemble: Callable[[dict[str, Any], Arrays], Made]) -> Made:
-        """Read a file that ``save`` wrote, and return the result of ``assemble`` for its manifest and arrays.
+        """Read a file that ``save`` wrote, and return the result of ``assemble`` for
+        its manifest and arrays.
 
-        Raises FileNotFoundError when there is no such file. Raises ``error`` when it is of another kind or
-        version, was changed since it was written, or cannot be assembled.
+        Raises FileNotFoundError when there is no such file. Raises ``error`` when
+        it is of another kind or version, was changed since it was written, or
+        cannot be assembled.
         """
         require(isinstance(path, str | os.PathLike), "path", repr(path), "text or a path", self.error)
         path, otherwise = Path(path), self.otherwise and f"; {self.otherwise}"
@@ -145,8 +152,9 @@ class FileKind:
             raise self.error(f"{path}: not a {self.name} file ({found})") from None
 
     def _arrays(self, path: Path) -> Arrays:
-        """Return every array of the archive by name, read-only. Raises ArchiveError when the file is not a
-        zip archive of ``.npy`` members without objects, or is larger than accepted."""
+        """Return every array of the archive by name, read-only. Raises ArchiveError
+        when the file is not a zip archive of ``.npy`` members without objects, or is
+        larger than accepted."""
         try:
             with zipfile.ZipFile(path) as archive:
                 if self.inside is None or self.inside not in archive.namelist():
@@ -163,8 +171,8 @@ class FileKind:
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
-            # Where an archive nested in a larger file is complete and the larger file is cut off, zipfile
-            # would read the nested one instead.
+            # Where an archive nested in a larger file is complete and the larger file
+            # is cut off, zipfile would read the nested one instead.
             raise ArchiveError(
                 "the file is cut off, only an archive inside it is complete; copy the file again"
             )
@@ -173,7 +181,8 @@ class FileKind:
             if info.file_size > limit:
                 raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
         self._check_total(sum(info.file_size for info in members))
-        # Member names are used as keys of a dictionary and never as paths, so they cannot lead outside.
+        # Member names are used as keys of a dictionary and never as paths, so they
+        # cannot lead outside.
         return {
             info.filename.removesuffix(ARRAY_SUFFIX): read_array(read_member(archive, info))
             for info in members
@@ -189,15 +198,16 @@ class FileKind:
 def _has_arrays(kind: Any) -> bool:
     """Return whether a type is a dataclass with array fields."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    # Type hints of arrays have the origin ``np.ndarray`` or, from NumPy 2.5 on, the alias ``npt.NDArray``
-    # itself.
+    # Type hints of arrays have the origin ``np.ndarray`` or, from NumPy 2.5 on, the
+    # alias ``npt.NDArray`` itself.
     return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
 
 def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the fields of a dataclass as plain values for JSON, and add its arrays to ``arrays`` under the
-    names ``where.field``. The fields of a nested dataclass with arrays are listed among those of ``record``.
-    ``apart``: values to use in place of some fields, by field name."""
+    """Return the fields of a dataclass as plain values for JSON, and add its arrays to
+    ``arrays`` under the names ``where.field``. The fields of a nested dataclass with
+    arrays are listed among those of ``record``. ``apart``: values to use in place of
+    some fields, by field name."""
     entry: dict[str, Any] = {}
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)
@@ -221,8 +231,9 @@ def built(
     arrays: Mapping[str, npt.NDArray[Any]],
     apart: Mapping[str, Any] | None = None,
 ) -> Made:
-    """Rebuild the dataclass ``kind`` from the output of ``flat``. ``apart`` has the values of the fields that
-    ``flat`` was also given as ``apart``. A KeyError names the missing field."""
+    """Rebuild the dataclass ``kind`` from the output of ``flat``. ``apart`` has the
+    values of the fields that ``flat`` was also given as ``apart``. A KeyError names
+    the missing field."""
     values: dict[str, Any] = {}
     hints = get_type_hints(kind)
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]
@@ -256,8 +267,9 @@ def tuples(value: Any) -> Any:
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:
-    """Return the array in the content of an ``.npy`` file, as a view of ``data``. Raises ArchiveError when
-    the content is not an array, contains objects, or its size differs from what its header says."""
+    """Return the array in the content of an ``.npy`` file, as a view of ``data``.
+    Raises ArchiveError when the content is not an array, contains objects, or its size
+    differs from what its header says."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
@@ -280,8 +292,8 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     byte_count, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
-    # Sizes of 0 are refused: with one of them, the other sizes could have any value and the byte count would
-    # still be right.
+    # Sizes of 0 are refused: with one of them, the other sizes could have any value and
+    # the byte count would still be right.
     if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
         wanted = f"an array of shape {shape} and type {dtype}"
         raise ArchiveError(f"data has {byte_count} bytes, which is not the size of {wanted}")
@@ -290,8 +302,8 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return the content of a member of the archive. Raises ArchiveError when its size differs from what the
-    archive's directory says."""
+    """Return the content of a member of the archive. Raises ArchiveError when its size
+    differs from what the archive's directory says."""
     with archive.open(info) as file:
         data = file.read(info.file_size + 1)
     if len(data) != info.file_size:

@@ -17,8 +17,8 @@ LONGEST = 60
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
 def record(*, kw_only: bool = False) -> Callable[[type[Kind]], type[Kind]]:
-    """Return a class decorator for dataclasses of arrays or large records: frozen, equal only to themselves,
-    and with the short ``repr`` of ``brief_repr``."""
+    """Return a class decorator for dataclasses of arrays or large records: frozen,
+    equal only to themselves, and with the short ``repr`` of ``brief_repr``."""
 
     def made(kind: type[Kind]) -> type[Kind]:
         kind.__repr__ = brief_repr  # type: ignore[method-assign]
@@ -28,8 +28,8 @@ def record(*, kw_only: bool = False) -> Callable[[type[Kind]], type[Kind]]:
 
 
 def brief_repr(self: Any) -> str:
-    """Return ``Class(field=value, ...)`` for a dataclass; arrays are shown as type and shape, containers as
-    size, and long text is cut."""
+    """Return ``Class(field=value, ...)`` for a dataclass; arrays are shown as type and
+    shape, containers as size, and long text is cut."""
     fields = (f for f in dataclasses.fields(self) if f.repr)
     inside = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields)
     return f"{type(self).__name__}({inside})"
@@ -76,7 +76,8 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 
 def titled(title: str, head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """Return the HTML for ``_repr_html_``: a title above a table of at most ``ROWS_MAX`` rows."""
+    """Return the HTML for ``_repr_html_``: a title above a table of at most
+    ``ROWS_MAX`` rows."""
     all_rows = list(rows)
     hidden_rows = len(all_rows) - ROWS_MAX
     more = f"<p>... and {hidden_rows} more rows</p>" if hidden_rows > 0 else ""

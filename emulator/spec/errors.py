@@ -1,4 +1,5 @@
-"""Errors of the specification layer: each message names the field, its value and the accepted range."""
+"""Errors of the specification layer: each message names the field, its value and
+the accepted range."""
 
 from typing import Any
 
@@ -22,7 +23,8 @@ class MeaningError(SpecError):
 def require(
     ok: bool, what: str, value: object, accepted: str, error: type[ValueError] = ProgramError
 ) -> None:
-    """Raise an error unless ``ok``. The message names ``what`` is wrong, its value, and what is accepted."""
+    """Raise an error unless ``ok``. The message names ``what`` is wrong, its value, and
+    what is accepted."""
     if not ok:
         raise error(f"{what} is {value}; accepted: {accepted}")
 
@@ -46,9 +48,9 @@ LINE_SHOWN = 60
 
 
 def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:
-    """Raise the error class ``of.refused`` unless ``ok``: a message like that of ``require`` for the field
-    ``field`` of the object ``of``. If ``of`` has an attribute ``where``, the message puts it before the
-    field's name."""
+    """Raise the error class ``of.refused`` unless ``ok``: a message like that of
+    ``require`` for the field ``field`` of the object ``of``. If ``of`` has an attribute
+    ``where``, the message puts it before the field's name."""
     value = getattr(of, field)
     shown_value = repr(value) if isinstance(value, str) else value
     require(ok, f"{getattr(of, 'where', '')}{field}", shown_value, accepted, of.refused)

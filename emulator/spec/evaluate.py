@@ -1,7 +1,9 @@
-"""The loop that evaluates nodes, time steps (calls) and states, for float networks and programs alike.
+"""The loop that evaluates nodes, time steps (calls) and states, for float networks
+and programs alike.
 
-A node calls the method of its kind, and an arithmetic computes it: in floats, in codes, in tensors that are
-trained, with causes of errors. ``run`` yields every map to whoever wants to see inner ones.
+A node calls the method of its kind, and an arithmetic computes it: in floats, in codes,
+in tensors that are trained, with causes of errors. ``run`` yields every map to whoever
+wants to see inner ones.
 """
 
 from abc import ABC, abstractmethod
@@ -11,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 
 class At(NamedTuple):
-    """Position of a node in a run: the number of the time step (call), the node's number, and how many nodes
-    of the same kind come before the node."""
+    """Position of a node in a run: the number of the time step (call), the node's
+    number, and how many nodes of the same kind come before the node."""
 
     call: int = 0
     node: int = 0
@@ -20,17 +22,19 @@ class At(NamedTuple):
 
 
 class PerKind(ABC):
-    """Visitor with one method for each kind of network node or program step. An arithmetic is such a visitor:
-    it computes the node's result, for example in floats or in codes.
+    """Visitor with one method for each kind of network node or program step. An
+    arithmetic is such a visitor: it computes the node's result, for example in
+    floats or in codes.
 
-    ``node.visit(walk, ...)`` calls the method of the node's kind with all further arguments. A subclass that
-    lacks a kind cannot be instantiated, and mypy says so; ``def gate(`` finds every implementation of one.
+    ``node.visit(walk, ...)`` calls the method of the node's kind with all further
+    arguments. A subclass that lacks a kind cannot be instantiated, and mypy says so;
+    ``def gate(`` finds every implementation of one.
     """
 
     @abstractmethod
     def product(self, *arguments: Any, **options: Any) -> Any:
-        """Process a matrix-product node: a matrix applied to patches of a map, then another map added (if the
-        node has a second operand), then the neurons."""
+        """Process a matrix-product node: a matrix applied to patches of a map, then
+        another map added (if the node has a second operand), then the neurons."""
 
     @abstractmethod
     def pool(self, *arguments: Any, **options: Any) -> Any:
@@ -46,8 +50,8 @@ class PerKind(ABC):
 
 
 class Kind(Protocol):
-    """A network node or program step as visitors see it: an object with the name of its kind and a method
-    ``visit``."""
+    """A network node or program step as visitors see it: an object with the name of its
+    kind and a method ``visit``."""
 
     @property
     def kind(self) -> str:
@@ -55,14 +59,14 @@ class Kind(Protocol):
         ...
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method of the visitor ``walk`` for this kind of node, and pass on all further
-        arguments."""
+        """Call the method of the visitor ``walk`` for this kind of node, and pass on
+        all further arguments."""
         ...
 
 
 class Source(Protocol):
-    """A state as ``run`` sees it: an object with the number of the map whose value the state takes over at
-    the end of a time step."""
+    """A state as ``run`` sees it: an object with the number of the map whose value the
+    state takes over at the end of a time step."""
 
     @property
     def source(self) -> int:
@@ -87,12 +91,12 @@ def run(
     inputs: Iterable[Any],
     starts: Sequence[Any],
 ) -> Iterator[list[Any]]:
-    """Run a network or program, and yield for each time step (call) the list of all maps: the input, the
-    states, then each node's result.
+    """Run a network or program, and yield for each time step (call) the list of all
+    maps: the input, the states, then each node's result.
 
-    ``arithmetic``: its method of a node's kind, called with (at, node, maps), computes the node's map.
-    ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what
-    the states hold in the first one.
+    ``arithmetic``: its method of a node's kind, called with (at, node, maps), computes
+    the node's map. ``nodes``, ``states``: of the network or program. ``inputs``,
+    ``starts``: map 0 of every call, and what the states hold in the first one.
     """
     state_maps = list(starts)
     for call, first in enumerate(inputs):

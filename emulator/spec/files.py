@@ -17,12 +17,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Return a context manager with a binary file that becomes ``path`` when the block ends, or is deleted if
-    the block raises.
+    """Return a context manager with a binary file that becomes ``path`` when the block
+    ends, or is deleted if the block raises.
 
-    Written beside ``path`` under another name, then renamed: a reader sees the old content or the new. A
-    symbolic link stays, and what it points to is written; a file keeps its owner and mode, a new one has
-    those of any file the user makes. Devices and pipes are written to when the block ends. Raises OSError as
+    Written beside ``path`` under another name, then renamed: a reader sees the old
+    content or the new. A symbolic link stays, and what it points to is written; a file
+    keeps its owner and mode, a new one has those of any file the user makes. Devices
+    and pipes are written to when the block ends. Raises OSError as
     ``check_destination``, and when the disk is full; ``filename`` is ``path``.
     """
     existing = check_destination(path)
@@ -37,8 +38,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         return
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    # While it is written, a file that will replace another is readable by its owner only, whatever the mode
-    # of the replaced file; at the end it gets that file's owner and mode.
+    # While it is written, a file that will replace another is readable by its
+    # owner only, whatever the mode of the replaced file; at the end it gets that
+    # file's owner and mode.
     handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if existing is None else 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:
@@ -64,8 +66,9 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
 
 
 def check_destination(path: Path) -> os.stat_result | None:
-    """Return the status of the file at ``path``, following links, or None if there is none. Changes nothing
-    on disk. Raises OSError, with ``path`` as its ``filename``, when ``whole_file`` could not write there."""
+    """Return the status of the file at ``path``, following links, or None if there is
+    none. Changes nothing on disk. Raises OSError, with ``path`` as its ``filename``,
+    when ``whole_file`` could not write there."""
     try:
         status: os.stat_result | None = path.stat()
     except FileNotFoundError:
@@ -84,8 +87,8 @@ def check_destination(path: Path) -> os.stat_result | None:
 
 
 def _full(error: OSError, path: Path) -> OSError:
-    """Return the error of a full disk with the name of the user's file added; return any other error
-    unchanged."""
+    """Return the error of a full disk with the name of the user's file added; return
+    any other error unchanged."""
     full = error.errno in FULL and error.filename is None
     return _named(error.errno, path) if full and error.errno is not None else error
 

@@ -1,7 +1,8 @@
 """Geometry: the parameters that determine the gateware, checked when they are set.
 
-Lane groups: group g of G takes, of a word of eight rows, the 8 / G rows from g * 8 / G on. Its lanes store
-them consecutively: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) from the start of the layer.
+Lane groups: group g of G takes, of a word of eight rows, the 8 / G rows from g * 8 / G
+on. Its lanes store them consecutively: row k of a layer lies at (k div 8) * (8 / G) + k
+mod (8 / G) from the start of the layer.
 """
 
 import dataclasses
@@ -30,8 +31,8 @@ def _power_of_two(value: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Shape of an emulated crossbar core: its rows and lanes, its optional features, and the sizes of its
-    memories.
+    """Shape of an emulated crossbar core: its rows and lanes, its optional features,
+    and the sizes of its memories.
 
     Raises GeometryError when a field is out of range or two fields contradict each other.
 
@@ -68,29 +69,32 @@ class Geometry:
     skip:
         Whether rows whose input slice is 0 are passed over; results are the same.
     lane_groups:
-        Most groups that the lanes divide into (1, 2, 4 or 8): each takes other rows of the same tile, and
-        their sums are added before noise and readout. How many, is a layer's
-        (``ndrite.emulator.spec.geometry``); results are the same. More than one needs ``skip`` and
-        ``overlap``.
+        Most groups that the lanes divide into (1, 2, 4 or 8): each takes other rows of
+        the same tile, and their sums are added before noise and readout. How many, is a
+        layer's (``ndrite.emulator.spec.geometry``); results are the same. More than one
+        needs ``skip`` and ``overlap``.
     lane_rows:
-        Rows that a lane multiplies in a cycle, 1 or 2: any two of a word, read through both ports of its
-        memory; results are the same. Two need ``skip``, and no ``redraw``.
+        Rows that a lane multiplies in a cycle, 1 or 2: any two of a word, read
+        through both ports of its memory; results are the same. Two need ``skip``,
+        and no ``redraw``.
     redraw:
-        Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor campaigns are built.
+        Weights of a virtual chip drawn per cycle; 0: neither virtual chips nor
+        campaigns are built.
     campaign_words:
         32-bit words of the buffer a campaign reads its samples from.
     campaign_samples, campaign_votes:
         Labels, and vote counters (samples * outputs), that a campaign can hold.
     map_codes:
-        Codes of feature maps that the device holds, for programs that it walks through by itself
-        (``ndrite.emulator.backend.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
+        Codes of feature maps that the device holds, for programs that it walks through
+        by itself (``ndrite.emulator.backend.walk``); 0: it runs chains of full layers
+        only. Needs ``overlap``.
     step_tables:
-        Whether a device that learns takes laws with a step table (``ndrite.emulator.spec.learning.Steps``).
-        Inference does not use it.
+        Whether a device that learns takes laws with a step table
+        (``ndrite.emulator.spec.learning.Steps``). Inference does not use it.
     overlap:
-        Whether the next inference's first layer runs before the rest of this one's; then the core has four
-        banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the
-        same and a host sees no difference.
+        Whether the next inference's first layer runs before the rest of this one's;
+        then the core has four banks for inputs, activations and results each, and takes
+        eight input codes a cycle. Results are the same and a host sees no difference.
     packet_bytes:
         Longest payload of one packet.
     window:
@@ -179,8 +183,8 @@ class Geometry:
 
     @property
     def weight_max(self) -> int:
-        """Largest magnitude of a weight code, the code of the positive cell minus that of the negative
-        cell."""
+        """Largest magnitude of a weight code, the code of the positive cell minus that
+        of the negative cell."""
         return (1 << (self.weight_bits - 1)) - 1
 
     @property
@@ -190,7 +194,8 @@ class Geometry:
 
     @property
     def products(self) -> int:
-        """Number of multiplications of an input by a weight that all lanes together do in a clock cycle."""
+        """Number of multiplications of an input by a weight that all lanes together do
+        in a clock cycle."""
         return self.lanes * self.lane_rows
 
     @property
@@ -211,38 +216,39 @@ class Geometry:
 
     @property
     def partial_bits(self) -> int:
-        """Bits that a partial sum with ``analog`` readout needs after all input bit slices, with noise added
-        in every slice."""
+        """Bits that a partial sum with ``analog`` readout needs after all input bit
+        slices, with noise added in every slice."""
         noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) * INPUT_MAX if self.noise else 0
         return (self.most_rows * INPUT_MAX * self.weight_max + noise).bit_length() + 1
 
     @property
     def energy_max(self) -> int:
-        """Largest value of the sum S of squared input slices over the rows of one column line."""
+        """Largest value of the sum S of squared input slices over the rows
+        of one column line."""
         return self.most_rows * INPUT_MAX**2
 
     @property
     def neurons(self) -> int:
-        """Number of columns whose neurons are computed in a clock cycle: all columns of a readout if lanes
-        can divide into groups, else 1."""
+        """Number of columns whose neurons are computed in a clock cycle: all columns of
+        a readout if lanes can divide into groups, else 1."""
         return self.readouts if self.lane_groups > 1 else 1
 
     @property
     def noise_units(self) -> int:
-        """Number of passes whose noise is computed at the same time. A core that starts passes at shorter
-        intervals needs more of them."""
+        """Number of passes whose noise is computed at the same time. A core that starts
+        passes at shorter intervals needs more of them."""
         return 4 if self.lane_groups > 1 else 2 if self.overlap else 1
 
     @property
     def second_operands(self) -> int:
-        """Number of columns whose second operands, the maps added to a matrix product, are scaled in a clock
-        cycle."""
+        """Number of columns whose second operands, the maps added to a matrix product,
+        are scaled in a clock cycle."""
         return min(2, self.neurons)
 
     @property
     def banks(self) -> int:
-        """Number of banks in each of the core's input, activation and result memories: the number of
-        inferences that may be in progress at once."""
+        """Number of banks in each of the core's input, activation and result memories:
+        the number of inferences that may be in progress at once."""
         return 4 if self.overlap else 2
 
     @property
@@ -252,19 +258,19 @@ class Geometry:
 
     @property
     def unpacks_words(self) -> bool:
-        """Whether the codes of a packet, sparse or not, are loaded one byte per clock cycle. This is so with
-        a map memory, which stores whole words."""
+        """Whether the codes of a packet, sparse or not, are loaded one byte per clock
+        cycle. This is so with a map memory, which stores whole words."""
         return self.map_codes > 0
 
     def hardware_fields(self) -> dict[str, int]:
-        """Return the fields that a host can read from a device, in the order of the identity block, with
-        booleans as 0/1."""
+        """Return the fields that a host can read from a device, in the order of the
+        identity block, with booleans as 0/1."""
         fields = dataclasses.asdict(self).items()
         return {name: int(value) for name, value in fields if name not in ("name", "overlap")}
 
     def groups(self, outputs: int) -> int:
-        """Return how many column groups, of one column per lane, ``outputs`` columns need: ceil(outputs /
-        lanes)."""
+        """Return how many column groups, of one column per lane, ``outputs`` columns
+        need: ceil(outputs / lanes)."""
         return -(-outputs // self.lanes)
 
 
@@ -297,8 +303,8 @@ PRESETS: dict[str, Geometry] = {
 
 
 def lane_groups(columns: int, geometry: Geometry) -> int:
-    """Return into how many groups the lanes divide for a matrix product of ``columns`` columns. The groups
-    share the rows of a tile among them."""
+    """Return into how many groups the lanes divide for a matrix product of ``columns``
+    columns. The groups share the rows of a tile among them."""
     groups = geometry.lane_groups
     while groups > 1 and columns > geometry.lanes // groups:
         groups //= 2
@@ -306,38 +312,39 @@ def lane_groups(columns: int, geometry: Geometry) -> int:
 
 
 def words_of(rows: int, groups: int) -> int:
-    """Return the weight words per lane for ``rows`` rows when the lanes divide into ``groups`` lane groups.
-    With a single lane group the number is not rounded up to a multiple of WORD_ROWS."""
+    """Return the weight words per lane for ``rows`` rows when the lanes divide into
+    ``groups`` lane groups. With a single lane group the number is not rounded up to a
+    multiple of WORD_ROWS."""
     return rows if groups == 1 else -(-rows // WORD_ROWS) * (WORD_ROWS // groups)
 
 
 def words_a_lane(inputs: int, share: int, groups: int, geometry: Geometry) -> int:
-    """Return the weight words per lane of a grouped matrix product with ``groups`` groups, each of ``inputs``
-    rows and ``share`` columns."""
+    """Return the weight words per lane of a grouped matrix product with ``groups``
+    groups, each of ``inputs`` rows and ``share`` columns."""
     runs = geometry.groups(share) if groups == 1 else -(-groups // beside(share, geometry))
     return runs * words_of(inputs, lane_groups(share, geometry))
 
 
 def beside(share: int, geometry: Geometry) -> int:
-    """Return how many groups of a grouped matrix product fit side by side in the lanes, each with ``share``
-    columns padded to whole readouts."""
+    """Return how many groups of a grouped matrix product fit side by side in the lanes,
+    each with ``share`` columns padded to whole readouts."""
     return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
 
 
 def bank_rows(inputs: int, groups: int) -> int:
-    """Return how many codes of an input bank a grouped matrix product occupies, with ``groups`` groups of
-    ``inputs`` codes. Each of several groups begins a new word."""
+    """Return how many codes of an input bank a grouped matrix product occupies, with
+    ``groups`` groups of ``inputs`` codes. Each of several groups begins a new word."""
     return inputs if groups == 1 else groups * whole_words(inputs)
 
 
 def whole_readouts(columns: int, geometry: Geometry) -> int:
-    """Return ``columns`` rounded up to a multiple of the number of columns that the geometry reads out at
-    once."""
+    """Return ``columns`` rounded up to a multiple of the number of columns that the
+    geometry reads out at once."""
     return -(-columns // geometry.readouts) * geometry.readouts
 
 
 def places_of_rows(rows: int, groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return two arrays int64 (rows,): for each row the number of the lane group, and of the weight word in
-    it, that hold the row."""
+    """Return two arrays int64 (rows,): for each row the number of the lane group, and
+    of the weight word in it, that hold the row."""
     k, group_rows = np.arange(rows), WORD_ROWS // groups
     return k % WORD_ROWS // group_rows, k // WORD_ROWS * group_rows + k % group_rows

@@ -29,17 +29,20 @@ SegmentBits = Annotated[int, 1, V_BITS - 1]
 TableBits = Annotated[int, 0, TABLE_BITS_MAX]
 Word = Annotated[int, 0, 65535]
 Words = Annotated[npt.NDArray[np.uint16], np.uint16, 0, 65535]
-"""Types of fields with their limits: smallest and largest value, preceded by the dtype for an array."""
+"""Types of fields with their limits: smallest and largest value, preceded by the
+dtype for an array."""
 
 CURVE_MIN, CURVE_MAX = -(1 << 17), (1 << 17) - 1
 
 
 @record(kw_only=True)
 class Layer:
-    """Weights and parameters of one layer, K inputs by M outputs: everything that its arithmetic uses.
+    """Weights and parameters of one layer, K inputs by M outputs: everything that
+    its arithmetic uses.
 
-    ``weights`` int16 (K, M); ``bias`` int32, ``gain`` uint16, ``offset`` int16, ``scale`` uint16 and
-    ``curve`` uint16, each (M,). ``sigma_out`` in accumulator LSB; ``var_cell`` in Q8.8 code units squared.
+    ``weights`` int16 (K, M); ``bias`` int32, ``gain`` uint16, ``offset`` int16,
+    ``scale`` uint16 and ``curve`` uint16, each (M,). ``sigma_out`` in accumulator LSB;
+    ``var_cell`` in Q8.8 code units squared.
     """
 
     weights: npt.NDArray[np.int16]
@@ -67,8 +70,8 @@ class Layer:
         return int(self.weights.shape[1])
 
     def tile_rows(self, rows: int) -> int:
-        """Return how many rows add up on a column before readout: at most the array's ``rows``, or all rows
-        of the layer with ``analog`` readout."""
+        """Return how many rows add up on a column before readout: at most the array's
+        ``rows``, or all rows of the layer with ``analog`` readout."""
         return rows if self.readout == "adc" else self.inputs
 
     def tiles(self, rows: int) -> int:
@@ -78,14 +81,15 @@ class Layer:
 
 @cache
 def limits(kind: type) -> dict[str, tuple[Any, ...]]:
-    """Return the limits that annotate the fields of a dataclass, such as (low, high), by field name."""
+    """Return the limits that annotate the fields of a dataclass, such as (low,
+    high), by field name."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: hint.__metadata__ for name, hint in hints.items() if get_origin(hint) is Annotated}
 
 
 def check_ints(where: str, of: Any, **more: tuple[int, int]) -> None:
-    """Raise ProgramError unless every int field of ``of`` with annotated limits is within them. ``more``:
-    limits of further fields, by name."""
+    """Raise ProgramError unless every int field of ``of`` with annotated limits is
+    within them. ``more``: limits of further fields, by name."""
     ints = {name: limit for name, limit in limits(of.__class__).items() if len(limit) == 2}
     for name, (low, high) in (ints | more).items():
         value = getattr(of, name)
@@ -94,16 +98,16 @@ def check_ints(where: str, of: Any, **more: tuple[int, int]) -> None:
 
 
 def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
-    """Raise ProgramError unless every array field with annotated limits is within them and has the shape
-    ``shape``."""
+    """Raise ProgramError unless every array field with annotated limits is within them
+    and has the shape ``shape``."""
     for name, kind in limits(of.__class__).items():
         if len(kind) == 3:
             check_array(f"{where}.{name}", getattr(of, name), shape, kind)
 
 
 def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any, ...]) -> None:
-    """Raise ProgramError unless ``array`` has the shape ``shape`` and fits ``kind`` (dtype, lowest value,
-    highest value)."""
+    """Raise ProgramError unless ``array`` has the shape ``shape`` and fits ``kind``
+    (dtype, lowest value, highest value)."""
     dtype, low, high = kind
     dtype_name = getattr(array, "dtype", type(array).__name__)
     fits = isinstance(array, np.ndarray) and array.dtype == dtype
@@ -126,8 +130,8 @@ def check_layer(where: str, layer: Layer) -> None:
 
 
 def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[int, ...]) -> None:
-    """Raise ProgramError when a curve number or the number of segments does not fit the program's table of
-    curves, whose shape ``table`` is (Q, segments)."""
+    """Raise ProgramError when a curve number or the number of segments does not fit the
+    program's table of curves, whose shape ``table`` is (Q, segments)."""
     curves, segments = table
     curve_max = int(curve.max())
     require(curve_max < curves, f"{where}.curve", curve_max, f"0..{curves - 1}")

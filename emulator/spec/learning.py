@@ -1,8 +1,10 @@
-"""Learning: what a board needs in addition to a program to change its weights by pulses, sample by sample.
+"""Learning: what a board needs in addition to a program to change its weights by
+pulses, sample by sample.
 
-A learning program is a chain of full layers whose weights are read from the states of devices, and for
-each layer the laws by which pulses move them. ``docs/arithmetic.md`` has the numbers. Everything that is
-drawn is a function of (seed, update, layer, row, column): no lane count and no order of work changes it.
+A learning program is a chain of full layers whose weights are read from the states of
+devices, and for each layer the laws by which pulses move them. ``docs/arithmetic.md``
+has the numbers. Everything that is drawn is a function of (seed, update, layer, row,
+column): no lane count and no order of work changes it.
 """
 
 from __future__ import annotations
@@ -21,53 +23,60 @@ from ndrite.emulator.spec.layer import Shift, Word, check_array, check_arrays, c
 from ndrite.emulator.spec.program import Program
 
 DOMAIN_BACK = 0x6E647262
-"""Third word of the cipher key for read noise of the matrix product that propagates errors backward."""
+"""Third word of the cipher key for read noise of the matrix product that
+propagates errors backward."""
 DOMAIN_TRAIN = 0x6E647270
-"""Third word of the cipher key for random pulse trains. The counter word says what they are for."""
+"""Third word of the cipher key for random pulse trains. The counter word says
+what they are for."""
 DOMAIN_DEVICE = 0x6E647264
 """Third word of the cipher key for differences between devices, after the die's seed."""
 DOMAIN_CYCLE = 0x6E647263
-"""Third word of the cipher key for random differences between pulses and for stochastic rounding."""
+"""Third word of the cipher key for random differences between pulses and for
+stochastic rounding."""
 READINGS = 1
-"""Tile field of the counter word for read noise when fast devices are read; for tile number ``block`` it is
-this plus ``block``. 0 is for the backward matrix product, whose key has the same third word."""
+"""Tile field of the counter word for read noise when fast devices are read; for tile
+number ``block`` it is this plus ``block``. 0 is for the backward matrix product, whose
+key has the same third word."""
 ROWS, COLUMNS, NEURONS, TILES = 0, 1, 2, 3
-"""Tile field of the counter word for the random pulse trains of rows, columns, and neurons' ECRAMs; TILES and
-the following numbers are for the pulses by which tiles that were read act on other tiles."""
+"""Tile field of the counter word for the random pulse trains of rows, columns, and
+neurons' ECRAMs; TILES and the following numbers are for the pulses by which tiles that
+were read act on other tiles."""
 MIX_ROUNDS = 6
-"""Number of mixing rounds. They make 32 random bits for each pair of time slots of a pulse train from a word
-of the row or column."""
+"""Number of mixing rounds. They make 32 random bits for each pair of time slots of a
+pulse train from a word of the row or column."""
 
 STATE_BITS = 18
 STATE_MIN, STATE_MAX = -(1 << (STATE_BITS - 1)), (1 << (STATE_BITS - 1)) - 1
 STATE_ONE = 1 << 16
 """State at the nominal bound 1.0; a device's own bound may be up to twice as large."""
 CODE_SHIFT = 8
-"""Additional fraction bits of a device state compared with a weight code; ``STATE_ONE`` is read as code 255,
-the largest."""
+"""Additional fraction bits of a device state compared with a weight code; ``STATE_ONE``
+is read as code 255, the largest."""
 WEIGHT_MAX = 255
 SLOTS_MAX = 31
 ERROR_MAX = 255
 ERROR_BITS = 8
 LEVELS = 16
-"""Number of entries in a device table. A value is the sum of two entries, each selected by four random
-bits."""
+"""Number of entries in a device table. A value is the sum of two entries, each selected
+by four random bits."""
 STEP_MAX = 4095
 FACTOR_SHIFT = 16
-"""Number of fraction bits in the factors by which the states of tiles are multiplied before they are
-added."""
+"""Number of fraction bits in the factors by which the states of tiles are multiplied
+before they are added."""
 BOUND_SHIFT = 6
-"""Bounds of device states are stored in units of 2^6 states, so that the nominal bound is 1024."""
+"""Bounds of device states are stored in units of 2^6 states, so that the
+nominal bound is 1024."""
 FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = 256, 511, 24
 SERIAL_SHIFT = 6
-"""Devices whose ``step_shift`` is smaller than this apply the pulses of an update one after the other."""
+"""Devices whose ``step_shift`` is smaller than this apply the pulses of an update
+one after the other."""
 COUNT_SHIFT = 6
 """Number of fraction bits in a noisy count of pulses."""
 ROOTS = np.rint(256 * np.sqrt(np.arange(SLOTS_MAX + 1))).astype(np.int64)
 """Square root of each possible count of pulses, times 256."""
 STATE_PARTS, PART_SHIFT = 64, 11
-"""Number of equal parts of the nominal range for which a step table has entries; each has 2^PART_SHIFT
-states."""
+"""Number of equal parts of the nominal range for which a step table has entries; each
+has 2^PART_SHIFT states."""
 PROBABILITY_ONE = 1 << 16
 DERIVATIVE_MIN, DERIVATIVE_MAX = -(1 << 17), (1 << 17) - 1
 
@@ -78,9 +87,9 @@ Shift63 = Annotated[int, 0, 63]
 
 @record(kw_only=True)
 class Steps:
-    """Tables of a device's step size as functions of its state, int16 (64,) each: entry i is for the 2048
-    states from 2048 i - 65536 on. The first and the last entry also apply to the states below and above that
-    range.
+    """Tables of a device's step size as functions of its state, int16 (64,) each: entry
+    i is for the 2048 states from 2048 i - 65536 on. The first and the last entry also
+    apply to the states below and above that range.
 
     Attributes
     ----------
@@ -98,27 +107,30 @@ class Steps:
 
 @record(kw_only=True)
 class Devices:
-    """The law of one layer's devices: tables int16 (16,) and slopes. Each random value of a device is the sum
-    of two randomly selected entries of a table.
+    """The law of one layer's devices: tables int16 (16,) and slopes. Each random value
+    of a device is the sum of two randomly selected entries of a table.
 
     Attributes
     ----------
     step, asymmetry:
-        A step up is ``step + asymmetry``, one down ``step - asymmetry``, cut to 0..4095; 2^step_shift / 64 of
-        these units are one state, so that a step reaches up to 262,080 states, the whole range of a state.
+        A step up is ``step + asymmetry``, one down ``step - asymmetry``, cut to
+        0..4095; 2^step_shift / 64 of these units are one state, so that a step reaches
+        up to 262,080 states, the whole range of a state.
     upper, lower:
         Own bounds, in 64 states; cut to 0..131071 and -131072..0 states.
     cycle:
         Deviation of a pulse from its step, in 1/64 of it.
     slope_up, slope_down:
-        By which a step falls with the state: factor ``256 - rshift_round(slope * s, 24)`` of 256.
+        By which a step falls with the state: factor ``256 - rshift_round(slope
+        * s, 24)`` of 256.
     steps:
         A table in place of these slopes; None: the slopes.
     step_shift:
-        0..16, the fraction bits of a change; they are rounded stochastically. Below SERIAL_SHIFT steps may be
-        larger than a sixteenth of the nominal bound, and the pulses of an update are taken one after the
-        other, each at the state that the one before has left, with words of its own (``pulse_constant``);
-        from SERIAL_SHIFT on all at once, at the state before the update.
+        0..16, the fraction bits of a change; they are rounded stochastically. Below
+        SERIAL_SHIFT steps may be larger than a sixteenth of the nominal bound, and the
+        pulses of an update are taken one after the other, each at the state that the
+        one before has left, with words of its own (``pulse_constant``); from
+        SERIAL_SHIFT on all at once, at the state before the update.
     """
 
     step: Annotated[Table, np.int16, -STEP_MAX, STEP_MAX]
@@ -133,24 +145,24 @@ class Devices:
 
     @property
     def serial(self) -> bool:
-        """Whether the pulses of an update are applied to a device one after the other instead of all at
-        once."""
+        """Whether the pulses of an update are applied to a device one after the other
+        instead of all at once."""
         return self.step_shift < SERIAL_SHIFT
 
 
 @record(kw_only=True)
 class Tuned:
-    """The ECRAMs that select the curves of one layer's neurons. Their states are row K + 1 of the layer's
-    states.
+    """The ECRAMs that select the curves of one layer's neurons. Their states are row K
+    + 1 of the layer's states.
 
     Attributes
     ----------
     devices:
         Their law.
     first, bits:
-        The curve of neuron m is ``first[m] + (w + 256 >> 9 - bits)``, w the code that its state is read as:
-        2^bits curves of its own, or shared ones, from the lowest state to the highest. ``first`` is uint16
-        (M,).
+        The curve of neuron m is ``first[m] + (w + 256 >> 9 - bits)``, w the code that
+        its state is read as: 2^bits curves of its own, or shared ones, from the lowest
+        state to the highest. ``first`` is uint16 (M,).
     rate, shift:
         Probability of a pulse in a slot, as a column's.
     """
@@ -162,20 +174,22 @@ class Tuned:
     shift: Shift63
 
     def curves(self, states: IntArray) -> npt.NDArray[np.int64]:
-        """Return the curve number of each neuron, int64 (M,), at the ECRAM states ``states`` (M,)."""
+        """Return the curve number of each neuron, int64 (M,), at the ECRAM
+        states ``states`` (M,)."""
         return self.first.astype(np.int64) + levels_of(states, self.bits)
 
 
 @record(kw_only=True)
 class Transfer:
-    """Learning rule Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021): updates pulse fast devices,
-    one for each device of the layer. Readings of the fast devices are accumulated and transferred to the
-    layer's own devices.
+    """Learning rule Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021):
+    updates pulse fast devices, one for each device of the layer. Readings of the fast
+    devices are accumulated and transferred to the layer's own devices.
 
-    After every ``every`` updates one row of fast devices is read, the rows in turn, against a reference of
-    each, as a weight is; a digital sum of the readings gives the layer's own device a pulse for every whole
-    ``threshold`` that it holds, and keeps the rest. Rows behind the others of a layer's states: the fast
-    devices (K + 1), the sums (K + 1), the references (K + 1).
+    After every ``every`` updates one row of fast devices is read, the rows in turn,
+    against a reference of each, as a weight is; a digital sum of the readings gives the
+    layer's own device a pulse for every whole ``threshold`` that it holds, and keeps
+    the rest. Rows behind the others of a layer's states: the fast devices (K + 1), the
+    sums (K + 1), the references (K + 1).
 
     Attributes
     ----------
@@ -184,10 +198,11 @@ class Transfer:
     every, threshold:
         1..65535; the threshold in codes of a weight.
     chopped:
-        0: references are states that stay. From 1 on: AGAD (Rasch, Carta, Fagbohungbe, Gokmen, arXiv
-        2303.04721), with a chopper for each row that is reversed after every ``chopped`` readings of the row:
-        pulses of a reversed row go the other way, and its readings are subtracted. The reference is the code
-        that was read last before the chopper was reversed.
+        0: references are states that stay. From 1 on: AGAD (Rasch, Carta, Fagbohungbe,
+        Gokmen, arXiv 2303.04721), with a chopper for each row that is reversed after
+        every ``chopped`` readings of the row: pulses of a reversed row go the other
+        way, and its readings are subtracted. The reference is the code that was read
+        last before the chopper was reversed.
     read_sigma:
         Standard deviation of the noise of a reading, in states, 0..65535.
     """
@@ -199,36 +214,39 @@ class Transfer:
     read_sigma: Annotated[int, 0, 65535] = 0
 
     def readings(self, rows: Integer, height: int, update: int) -> Integer:
-        """Return how many times a row of fast devices has been read before ``update``. ``rows`` is a row
-        number or an array of them; ``height`` is the number of rows of fast devices."""
+        """Return how many times a row of fast devices has been read before
+        ``update``. ``rows`` is a row number or an array of them; ``height`` is the
+        number of rows of fast devices."""
         return (update // self.every + height - 1 - rows) // height
 
     def turned(self, rows: Any, height: int, update: int) -> Any:
-        """Return whether the chopper of a row is in its reversed position in ``update``; parameters as for
-        ``readings``."""
+        """Return whether the chopper of a row is in its reversed position in
+        ``update``; parameters as for ``readings``."""
         return (self.readings(rows, height, update) // max(1, self.chopped) & (self.chopped > 0)) == 1
 
     def turns(self, row: int, height: int, update: int) -> bool:
-        """Return whether the chopper of ``row`` is reversed after the reading that follows ``update``."""
+        """Return whether the chopper of ``row`` is reversed after the reading that
+        follows ``update``."""
         return self.chopped > 0 and (self.readings(row, height, update) + 1) % self.chopped == 0
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """Two counts: how many blocks of K + 1 rows the rule adds to a layer's states, and how many of these
-        blocks receive pulses."""
+        """Two counts: how many blocks of K + 1 rows the rule adds to a layer's states,
+        and how many of these blocks receive pulses."""
         return 3, 1
 
 
 @record(kw_only=True)
 class Tiles:
-    """Residual learning (Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516): a weight is W(0) + gamma W(1) + .. +
-    gamma^N W(N). W(0) are the layer's own devices; each tile W(n) learns the residual error of the tiles
-    before it.
+    """Residual learning (Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516): a weight is W(0)
+    + gamma W(1) + .. + gamma^N W(N). W(0) are the layer's own devices; each tile W(n)
+    learns the residual error of the tiles before it.
 
-    Pulses of the samples go to W(N). After every ``every * ratio^(N - n)`` updates one row of W(n), the rows
-    in turn, is read against its references, and the devices of that row of W(n - 1) get a train of pulses in
-    proportion to the reading, N first. Rows behind the others of a layer's states: W(N), W(N - 1), .. W(1),
-    of K + 1 rows each, then their references in the same order.
+    Pulses of the samples go to W(N). After every ``every * ratio^(N - n)`` updates one
+    row of W(n), the rows in turn, is read against its references, and the devices of
+    that row of W(n - 1) get a train of pulses in proportion to the reading, N first.
+    Rows behind the others of a layer's states: W(N), W(N - 1), .. W(1), of K + 1 rows
+    each, then their references in the same order.
 
     Attributes
     ----------
@@ -241,7 +259,8 @@ class Tiles:
     every, ratio:
         Updates between two readings of W(N), and the factor of that for each tile before.
     rate, shift:
-        Probability of a transfer pulse in a slot, in 1/65536: ``min(65536, |reading| * rate >> shift)``.
+        Probability of a transfer pulse in a slot, in 1/65536: ``min(65536, |reading| *
+        rate >> shift)``.
     read_sigma:
         Standard deviation of the noise of a reading, in states, 0..65535.
     """
@@ -257,20 +276,22 @@ class Tiles:
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """Two counts: how many blocks of K + 1 rows the rule adds to a layer's states, and how many of these
-        blocks receive pulses."""
+        """Two counts: how many blocks of K + 1 rows the rule adds to a layer's states,
+        and how many of these blocks receive pulses."""
         return 2 * self.count, self.count
 
     def due(self, block: int, height: int, update: int) -> int | None:
-        """Return the number of the row of tile ``block`` that is read after ``update``, or None if no row is
-        due. ``block`` 0 is the last tile, W(N); ``height`` is the number of rows of a tile."""
+        """Return the number of the row of tile ``block`` that is read after ``update``,
+        or None if no row is due. ``block`` 0 is the last tile, W(N); ``height`` is the
+        number of rows of a tile."""
         period = self.every * self.ratio**block
         return None if (update + 1) % period else update // period % height
 
     def summed(self, own: IntArray, rows: IntArray) -> npt.NDArray[np.int64]:
-        """Return the combined states int64 (K + 1, M) of all tiles: the layer's ``own`` states plus the
-        tiles' weighted differences from their references. ``rows`` holds the tiles' states, then the
-        references'. The result has FACTOR_SHIFT additional fraction bits."""
+        """Return the combined states int64 (K + 1, M) of all tiles: the layer's ``own``
+        states plus the tiles' weighted differences from their references. ``rows``
+        holds the tiles' states, then the references'. The result has FACTOR_SHIFT
+        additional fraction bits."""
         tiles, references = rows.astype(np.int64).reshape(2, self.count, *own.shape)
         total, factor = own.astype(np.int64) << FACTOR_SHIFT, 1 << FACTOR_SHIFT
         for block in reversed(range(self.count)):
@@ -281,8 +302,9 @@ class Tiles:
 
 @record(kw_only=True)
 class LearningLayer:
-    """How one layer of the program learns. The rows of its states are: K rows of inputs, the row of biases,
-    the row of the neurons' ECRAMs if neurons are tuned, and the rows that the rule ``transfer`` adds.
+    """How one layer of the program learns. The rows of its states are: K rows of
+    inputs, the row of biases, the row of the neurons' ECRAMs if neurons are tuned, and
+    the rows that the rule ``transfer`` adds.
 
     Attributes
     ----------
@@ -295,17 +317,19 @@ class LearningLayer:
     bias_gain, bias_shift:
         The row of biases adds ``rshift_round(w[K] * bias_gain, bias_shift)`` to z.
     row_rate, row_shift, column_rate, column_shift:
-        Probability of a pulse in a slot, in 1/65536: ``min(65536, x * row_rate >> row_shift)`` and
-        ``min(65536, |error| * column_rate >> max(0, column_shift - exponent))``.
+        Probability of a pulse in a slot, in 1/65536: ``min(65536, x * row_rate
+        >> row_shift)`` and ``min(65536, |error| * column_rate >> max(0,
+        column_shift - exponent))``.
     back_gain, back_shift, back_bits, back_sigma, back_var:
-        Converter and read noise of the backward product, as the forward one's; what it gives is the error of
-        the layer before. Layer 0 has no use for them.
+        Converter and read noise of the backward product, as the forward one's; what it
+        gives is the error of the layer before. Layer 0 has no use for them.
     slope_shift:
         ``rshift_round(slope * scale, slope_shift)`` is the derivative of this layer's neurons.
     tuned:
         The ECRAMs of this layer's neurons, of a hidden layer; None: curves stay.
     transfer:
-        Where pulses go instead, and how they come back; None: they move the layer's devices themselves.
+        Where pulses go instead, and how they come back; None: they move the layer's
+        devices themselves.
     """
 
     states: npt.NDArray[np.int32]
@@ -327,8 +351,8 @@ class LearningLayer:
     transfer: Transfer | Tiles | None = None
 
     def codes(self, states: IntArray, inputs: int) -> npt.NDArray[np.int16]:
-        """Return the weight codes int16 (K + 1, M), biases last, that ``states`` are read as: the own
-        devices' states, with those of tiles added."""
+        """Return the weight codes int16 (K + 1, M), biases last, that ``states`` are
+        read as: the own devices' states, with those of tiles added."""
         own = states[: inputs + 1]
         if not isinstance(self.transfer, Tiles):
             return weights_of(own)
@@ -363,8 +387,9 @@ class Learning:
     Attributes
     ----------
     program:
-        A chain of full layers. Weights and biases are what the states say (``program_of``); the last layer
-        has a scale and a curve too, which gives the output codes that labels are compared with.
+        A chain of full layers. Weights and biases are what the states say
+        (``program_of``); the last layer has a scale and a curve too, which gives the
+        output codes that labels are compared with.
     layers:
         One for each of them.
     slots:
@@ -391,8 +416,8 @@ class Learning:
 
     @property
     def carries(self) -> int:
-        """Number of the first record that holds the law of a layer's own devices, when updates pulse fast
-        devices instead; 0 if no layer has fast devices.
+        """Number of the first record that holds the law of a layer's own devices, when
+        updates pulse fast devices instead; 0 if no layer has fast devices.
 
         One a layer stands before, and where neurons are tuned one of each layer's ECRAMs.
         """
@@ -402,8 +427,8 @@ class Learning:
 
     @property
     def records(self) -> int:
-        """Number of records of device laws. The last layer has no ECRAMs, but a record is reserved for their
-        law if further records follow."""
+        """Number of records of device laws. The last layer has no ECRAMs, but a record
+        is reserved for their law if further records follow."""
         depth = len(self.layers)
         return self.carries + depth if self.carries else depth + self._tuned * (depth - 1)
 
@@ -413,20 +438,21 @@ class Learning:
 
 
 def pair_constant(pair: int) -> int:
-    """Return the constant that is mixed into a random word for pair number ``pair`` of the time slots of a
-    pulse train."""
+    """Return the constant that is mixed into a random word for pair number ``pair`` of
+    the time slots of a pulse train."""
     return pair * 0x9E37 & 0xFFFF
 
 
 def pulse_constant(pulse: int) -> int:
-    """Return the value that is XORed into the first word of the update's key for pulse number ``pulse``,
-    counted from 0, when the pulses of an update are applied one after the other."""
+    """Return the value that is XORed into the first word of the update's key for
+    pulse number ``pulse``, counted from 0, when the pulses of an update are applied
+    one after the other."""
     return pulse * 0x9E37 & 0xFFFF
 
 
 def parts_of(states: IntArray) -> npt.NDArray[np.int64]:
-    """Return for each device state the index of the step-table entry that applies to it, int64 in the shape
-    of ``states``."""
+    """Return for each device state the index of the step-table entry that applies to
+    it, int64 in the shape of ``states``."""
     parts: npt.NDArray[np.int64] = np.clip(
         (states.astype(np.int64) + STATE_ONE) >> PART_SHIFT, 0, STATE_PARTS - 1
     )
@@ -439,15 +465,16 @@ def round_constant(i: int) -> int:
 
 
 def levels_of(states: IntArray, bits: int) -> npt.NDArray[np.int64]:
-    """Return the level 0..2^bits - 1 that each device state is read as, int64 in the shape of ``states``. The
-    levels divide the range of weight codes, which begins at -256, into equal parts."""
+    """Return the level 0..2^bits - 1 that each device state is read as, int64 in the
+    shape of ``states``. The levels divide the range of weight codes, which begins at
+    -256, into equal parts."""
     levels: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
     return levels
 
 
 class Counts(NamedTuple):
-    """Counts over several updates: the number of ``updates``, of ``right`` answers, each taken before its
-    update, and of ``pulses`` on each layer's devices."""
+    """Counts over several updates: the number of ``updates``, of ``right`` answers,
+    each taken before its update, and of ``pulses`` on each layer's devices."""
 
     updates: int
     right: int
@@ -460,7 +487,8 @@ class Counts(NamedTuple):
 
 
 def check_samples(learning: Learning, x: IntArray, labels: IntArray) -> None:
-    """Raise SpecError unless x is uint8 (n, inputs) and labels are integers (n,) in 0..outputs - 1."""
+    """Raise SpecError unless x is uint8 (n, inputs) and labels are integers (n,)
+    in 0..outputs - 1."""
     if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
         raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
@@ -472,16 +500,17 @@ def check_samples(learning: Learning, x: IntArray, labels: IntArray) -> None:
 
 
 def weights_of(states: IntArray, fraction: int = 0) -> npt.NDArray[np.int16]:
-    """Return the weight codes int16 that device states (any shape) are read as: rounded and clipped. A state
-    has CODE_SHIFT + ``fraction`` more fraction bits than a code."""
+    """Return the weight codes int16 that device states (any shape) are read as:
+    rounded and clipped. A state has CODE_SHIFT + ``fraction`` more fraction
+    bits than a code."""
     codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT + fraction), -WEIGHT_MAX, WEIGHT_MAX)
     read: npt.NDArray[np.int16] = codes.astype(np.int16)
     return read
 
 
 def program_of(learning: Learning, states: Sequence[IntArray] | None = None) -> Program:
-    """Return the inference program that the devices compute when their states are ``states``, one array
-    (rows, M) per layer; None stands for the initial states."""
+    """Return the inference program that the devices compute when their states are
+    ``states``, one array (rows, M) per layer; None stands for the initial states."""
     layer_states = [layer.states for layer in learning.layers] if states is None else states
     layers = []
     for program, layer, s in zip(learning.program.layers, learning.layers, layer_states, strict=True):
@@ -499,8 +528,9 @@ def _check(learning: Learning) -> None:
     program = learning.program
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
-    # The random-number keys of pulse trains, devices and (in the gateware) read noise contain the layer's
-    # number, counted from 0. The program must therefore begin at product 0.
+    # The random-number keys of pulse trains, devices and (in the gateware) read
+    # noise contain the layer's number, counted from 0. The program must therefore
+    # begin at product 0.
     require(program.first_product == 0, "program.first_product", program.first_product, "0")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
     check_ints("", learning)

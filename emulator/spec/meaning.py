@@ -1,8 +1,8 @@
 """Meaning: what input codes and output values represent. It does not change any computation.
 
-A chip takes codes only. Signed inputs, or inputs of any other scale, are moved and stretched to 0..1, and the
-first layer's weights and bias undo that exactly: ``w @ x + b = (w * span) @ u + (b + w @ low)`` for
-``u = (x - low) / span``.
+A chip takes codes only. Signed inputs, or inputs of any other scale, are moved and
+stretched to 0..1, and the first layer's weights and bias undo that exactly: ``w @ x + b
+= (w * span) @ u + (b + w @ low)`` for ``u = (x - low) / span``.
 """
 
 import dataclasses
@@ -33,11 +33,12 @@ TEXT_MAX = 200
 
 @record()
 class InputRange:
-    """Range of the inputs: the values that the codes 0 and 255 stand for, float64 (K,), or (1,) if all inputs
-    share one range.
+    """Range of the inputs: the values that the codes 0 and 255 stand for, float64 (K,),
+    or (1,) if all inputs share one range.
 
-    ``axes``: where samples come as maps in another order than (C, H, W), the axes of those in them, and their
-    ``shape``: (2, 0, 1) and (H, W, C). Raises MeaningError when a range is empty or not finite.
+    ``axes``: where samples come as maps in another order than (C, H, W), the axes of
+    those in them, and their ``shape``: (2, 0, 1) and (H, W, C). Raises MeaningError
+    when a range is empty or not finite.
     """
 
     low: Floats
@@ -60,8 +61,8 @@ class InputRange:
 
     @classmethod
     def of_samples(cls, x: npt.ArrayLike, *, each: bool = True) -> Self:
-        """Return the range of samples (n, ...), for each input separately or one for all inputs. An input
-        that is constant in all samples gets a range of width 1."""
+        """Return the range of samples (n, ...), for each input separately or one for
+        all inputs. An input that is constant in all samples gets a range of width 1."""
         flat = np.asarray(x, np.float64).reshape(len(np.asarray(x)), -1)
         flat = flat if each else flat.reshape(-1, 1)
         low, high = flat.min(axis=0), flat.max(axis=0)
@@ -69,8 +70,8 @@ class InputRange:
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
-        """Rebuild an InputRange from the output of ``as_dict``. Raises MeaningError if the dictionary has
-        another form."""
+        """Rebuild an InputRange from the output of ``as_dict``. Raises MeaningError if
+        the dictionary has another form."""
         if not isinstance(content, dict):
             raise MeaningError(f"input range is {shown(content)}; accepted: an object with low and high")
         try:
@@ -92,8 +93,8 @@ class InputRange:
         return {"low": self.low.tolist(), "high": self.high.tolist(), **order}
 
     def unit(self, x: npt.ArrayLike) -> Floats:
-        """Return inputs (n, ...) scaled to 0..1, float64 (n, K). Values outside the range are clipped
-        first."""
+        """Return inputs (n, ...) scaled to 0..1, float64 (n, K). Values outside the
+        range are clipped first."""
         x = np.asarray(x, np.float64)
         flat = x.reshape(len(x), math.prod(x.shape[1:]))
         if self.axes is not None and flat.shape[1] == int(np.prod(self.shape)):
@@ -117,8 +118,8 @@ class InputRange:
 
 @record(kw_only=True)
 class Meaning:
-    """Meaning of a program's inputs and outputs (range, names of classes, units), stored with the program so
-    that results can be read.
+    """Meaning of a program's inputs and outputs (range, names of classes, units),
+    stored with the program so that results can be read.
 
     Raises MeaningError, naming the field, when it is of another kind.
 
@@ -135,10 +136,11 @@ class Meaning:
     classes:
         Name of each class or label, in the order of the outputs; empty: numbers from 0.
     named_labels:
-        Whether labels are these names alone, as an estimator was trained on them; else numbers of outputs
-        from 0 are labels too.
+        Whether labels are these names alone, as an estimator was trained on them; else
+        numbers of outputs from 0 are labels too.
     threshold:
-        Of ``two classes`` and ``labels``: above it the answer is yes, in the unit of the outputs.
+        Of ``two classes`` and ``labels``: above it the answer is yes, in the
+        unit of the outputs.
     probability:
         The function that makes probabilities of the outputs, one of ``task.PROBABILITIES``.
     output_step:
@@ -183,8 +185,8 @@ class Meaning:
             raise MeaningError(f"output_step is {step!r}; accepted: a number above 0")
 
     def check(self, shape: Shape) -> None:
-        """Raise MeaningError when the task or the names of classes do not fit outputs of ``shape`` (C, H,
-        W)."""
+        """Raise MeaningError when the task or the names of classes do not fit outputs
+        of ``shape`` (C, H, W)."""
         kind_named = kind_of(self.classes, shape)
         if self.task == TWO_CLASSES and shape[0] != 1:
             raise MeaningError(f"task is {self.task} with {shape[0]} outputs; accepted: one output")
@@ -199,8 +201,9 @@ class Meaning:
             )
 
     def task_of(self, shape: Shape, measure: str = "") -> Task | None:
-        """Return the task for outputs of ``shape`` (C, H, W), or None if neither the field ``task`` nor
-        ``classes`` decides it. Raises MeaningError when that task cannot be measured by ``measure``."""
+        """Return the task for outputs of ``shape`` (C, H, W), or None if neither the
+        field ``task`` nor ``classes`` decides it. Raises MeaningError when that task
+        cannot be measured by ``measure``."""
         kind = self.task or kind_of(self.classes, shape)
         if not kind:
             return None
@@ -225,8 +228,8 @@ class Meaning:
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
-        """Rebuild a Meaning from the output of ``as_dict``. Raises MeaningError if the dictionary has another
-        form."""
+        """Rebuild a Meaning from the output of ``as_dict``. Raises MeaningError if the
+        dictionary has another form."""
         require(isinstance(content, dict), "meaning", shown(content), "an object", MeaningError)
         names = [f.name for f in dataclasses.fields(cls)]
         for name in content:

@@ -1,7 +1,7 @@
 """The device's memory map: regions of 32-bit words, and what their words hold.
 
-An address is a 32-bit word address: region number << 24 | offset. Every memory word holds one element,
-sign or zero extended to 32 bits:
+An address is a 32-bit word address: region number << 24 | offset. Every memory word
+holds one element, sign or zero extended to 32 bits:
 
 ==================  ===  =======================================================================
 region              no.  offset -> element
@@ -25,10 +25,10 @@ region              no.  offset -> element
 ``step_tables``      16  likewise
 ==================  ===  =======================================================================
 
-Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a write to ``weights``
-sets the target of the cell pair too, from which virtual chips are drawn (``ndrite.emulator.spec.variation``);
-a read gives what the array multiplies with. ``steps`` and ``operand`` exist where ``geometry.map_codes`` is
-not 0.
+Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a
+write to ``weights`` sets the target of the cell pair too, from which virtual chips are
+drawn (``ndrite.emulator.spec.variation``); a read gives what the array multiplies with.
+``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,8 @@ _IN_ORDER = (
 )
 REGIONS: dict[str, int] = {name: number for number, name in enumerate(_IN_ORDER.split())}
 CAMPAIGN_CHIPS = 256
-"""Largest number of virtual chips in one campaign command, and number of words in region ``correct``."""
+"""Largest number of virtual chips in one campaign command, and number of words in
+region ``correct``."""
 
 DESCRIPTOR_WORDS = 8
 DESCRIPTOR: dict[str, tuple[int, int, int]] = {
@@ -76,11 +77,13 @@ DESCRIPTOR: dict[str, tuple[int, int, int]] = {
 }
 """Field -> (word, least significant bit, width) of a layer descriptor.
 
-variance_out = sigma_out^2, and ``number`` is the product's in the key of the read noise. ``last`` ends an
-inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer,
-and may add ``second`` operands. ``share``: columns that follow each other through the array, a group's or as
-many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's. ``lane_groups``:
-the log2 of how many groups of lanes share a tile's rows (``ndrite.emulator.spec.geometry``).
+variance_out = sigma_out^2, and ``number`` is the product's in the key of the read
+noise. ``last`` ends an inference: a chain's last layer, or any that is ``walked``. Such
+a one ``fires`` unless it gives the answer, and may add ``second`` operands. ``share``:
+columns that follow each other through the array, a group's or as many as there are
+lanes; ``group_rows``: inputs from a group's first row to the next one's.
+``lane_groups``: the log2 of how many groups of lanes share a tile's rows
+(``ndrite.emulator.spec.geometry``).
 """
 
 
@@ -94,8 +97,8 @@ class Section:
 
     @property
     def short(self) -> bool:
-        """Whether every word of the section fits a signed 16-bit number, so that two bytes per word are
-        enough."""
+        """Whether every word of the section fits a signed 16-bit number, so that two
+        bytes per word are enough."""
         return bool(self.words.size) and self.words.min() >= -32768 and self.words.max() <= 32767
 
 
@@ -105,7 +108,8 @@ def address(region: str, offset: int = 0) -> int:
 
 
 def region_words(geometry: Geometry) -> dict[str, int]:
-    """Return the number of words in each memory region of a geometry, not including registers."""
+    """Return the number of words in each memory region of a geometry, not
+    including registers."""
     table = geometry.curves * geometry.segments
     return {
         "weights": geometry.lanes * geometry.weight_depth,
@@ -119,8 +123,8 @@ def region_words(geometry: Geometry) -> dict[str, int]:
 
 
 def campaign_words(geometry: Geometry) -> dict[str, int]:
-    """Return the number of words in each region that virtual chips and campaigns need; empty without
-    ``geometry.redraw``."""
+    """Return the number of words in each region that virtual chips and campaigns need;
+    empty without ``geometry.redraw``."""
     if not geometry.redraw:
         return {}
     return {
@@ -133,8 +137,8 @@ def campaign_words(geometry: Geometry) -> dict[str, int]:
 
 
 def map_words(geometry: Geometry) -> dict[str, int]:
-    """Return the number of words in each region that programs with feature maps need; empty without
-    ``geometry.map_codes``."""
+    """Return the number of words in each region that programs with feature maps need;
+    empty without ``geometry.map_codes``."""
     if not geometry.map_codes:
         return {}
     return {"steps": STEPS_A_LAYER * geometry.layers * RECORD_WORDS, "operand": geometry.columns}

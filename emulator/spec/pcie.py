@@ -1,34 +1,40 @@
-"""The contract of the PCIe endpoint and its driver: BAR0, the engine's registers, descriptors and records.
+"""The contract of the PCIe endpoint and its driver: BAR0, the engine's registers,
+descriptors and records.
 
-BAR0 holds the register and memory map of ``ndrite.emulator.spec.memory_map``: region r at byte
-``r * region_bytes(geometry)``, its word w four bytes times w further. The DMA engine's own registers
-(``ENGINE_REGISTERS``, 32 bit) lie at byte ``ENGINE_OFFSET`` of region 0, whatever the geometry.
+BAR0 holds the register and memory map of ``ndrite.emulator.spec.memory_map``: region r
+at byte ``r * region_bytes(geometry)``, its word w four bytes times w further. The DMA
+engine's own registers (``ENGINE_REGISTERS``, 32 bit) lie at byte ``ENGINE_OFFSET`` of
+region 0, whatever the geometry.
 
-Programs are written and read back through BAR0; samples come and results go by DMA, in a ring of descriptors
-in host memory. The host writes descriptors, then ``producer``; the engine carries them out in order, writes
-one record each into a second ring and, where the descriptor asks for it, raises an MSI after the record.
-A descriptor stands for ``count`` inferences of ``inputs`` bytes each, one after the other from ``source``;
-their ``outputs`` (s32) go to ``destination``; ``first_index`` is the first one's inference index. Addresses
-are bus addresses, multiples of ``ALIGNMENT``; lengths follow from counts and may be any.
+Programs are written and read back through BAR0; samples come and results go by DMA, in
+a ring of descriptors in host memory. The host writes descriptors, then ``producer``;
+the engine carries them out in order, writes one record each into a second ring and,
+where the descriptor asks for it, raises an MSI after the record. A descriptor stands
+for ``count`` inferences of ``inputs`` bytes each, one after the other from ``source``;
+their ``outputs`` (s32) go to ``destination``; ``first_index`` is the first one's
+inference index. Addresses are bus addresses, multiples of ``ALIGNMENT``; lengths follow
+from counts and may be any.
 
 descriptor  ``flags u8, reserved u24, count u32, source u64, destination u64, first_index u32, inputs u16,
 outputs u16``
 
 record  ``index u32, status u8, reserved u56, index u32``
 
-``index`` counts descriptors since ``producer`` and ``consumer`` were 0, modulo 2^32; a record stands when
-both its copies hold it. ``status`` is ``ndrite.emulator.spec.packets.Status``. Where DMA itself fails the
-engine halts instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
+``index`` counts descriptors since ``producer`` and ``consumer`` were 0, modulo 2^32; a
+record stands when both its copies hold it. ``status`` is
+``ndrite.emulator.spec.packets.Status``. Where DMA itself fails the engine halts
+instead: ``error`` says why, an MSI is raised, and only ``CONTROL_RESET`` goes on.
 
 Three rules keep an answer with status OK right:
 
-- ``inputs`` and ``outputs`` of a descriptor are the program's; others end with BAD_LENGTH, and nothing is
-  written to ``destination``.
-- ``producer`` is at most the ring's length ahead of ``consumer``, modulo 2^32; otherwise the engine halts
-  with ``PRODUCER`` before it reads the next descriptor.
-- Memories are closed while work is under way: writes to them are dropped and counted in ``bad_posted``. After
-  any dropped write, ``program_tag`` takes no value but 0 (another one becomes 0 and is counted too) until a 0
-  has been written there. A host writes 0, the words of the program, then its tag, and reads the tag back.
+- ``inputs`` and ``outputs`` of a descriptor are the program's; others end with
+  BAD_LENGTH, and nothing is written to ``destination``.
+- ``producer`` is at most the ring's length ahead of ``consumer``, modulo 2^32;
+  otherwise the engine halts with ``PRODUCER`` before it reads the next descriptor.
+- Memories are closed while work is under way: writes to them are dropped and counted in
+  ``bad_posted``. After any dropped write, ``program_tag`` takes no value but 0 (another
+  one becomes 0 and is counted too) until a 0 has been written there. A host writes 0,
+  the words of the program, then its tag, and reads the tag back.
 """
 
 import struct
@@ -39,8 +45,8 @@ from ndrite.emulator.spec.memory_map import region_words
 from ndrite.emulator.spec.registers import numbered
 
 VENDOR_ID = 0x10EE
-"""PCI vendor id: that of the FPGA's manufacturer, as is usual for boards without an id of their own that use
-its PCIe hard block."""
+"""PCI vendor id: that of the FPGA's manufacturer, as is usual for boards without an id
+of their own that use its PCIe hard block."""
 DEVICE_ID = 0x4E44
 CLASS_CODE = 0x120000
 """PCI class code of a processing accelerator."""
@@ -67,7 +73,8 @@ class EngineError(IntEnum):
 
     NONE = 0
     COMPLETION = 1
-    """A read was answered with an error status, with poisoned data or with a wrong byte count."""
+    """A read was answered with an error status, with poisoned data or with a
+    wrong byte count."""
     TIMEOUT = 2
     """A read was not answered within ``read_timeout``."""
     BUS_MASTER = 3
@@ -75,8 +82,9 @@ class EngineError(IntEnum):
     HUNG = 4
     """The watchdog reset the core; the chip counts as not programmed."""
     PRODUCER = 5
-    """``ring_log2`` is above 12, or ``producer`` is further ahead of ``consumer`` than the ring is long,
-    which it also is when it is behind. The ring then does not hold what the host has written."""
+    """``ring_log2`` is above 12, or ``producer`` is further ahead of ``consumer`` than
+    the ring is long, which it also is when it is behind. The ring then does not hold
+    what the host has written."""
 
 
 ENGINE_REGISTERS = numbered(
@@ -115,7 +123,8 @@ READ_TIMEOUT_CYCLES = 1 << 20
 
 
 def region_slot_words(geometry: Geometry) -> int:
-    """Return how many words of BAR0 each region occupies: a power of two that holds the largest region."""
+    """Return how many words of BAR0 each region occupies: a power of two that holds
+    the largest region."""
     largest = max(MIN_REGION_WORDS, *region_words(geometry).values())
     return 1 << (largest - 1).bit_length()
 

@@ -1,11 +1,12 @@
 """Program: what a die computes, in integers: an ordered list of steps over maps of codes.
 
-Map 0 is the input, (C, H, W) codes 0..255; the states follow, then each step's result. The program names no
-lanes and no memory addresses: laying it out for a geometry is the driver's work.
+Map 0 is the input, (C, H, W) codes 0..255; the states follow, then each step's
+result. The program names no lanes and no memory addresses: laying it out for a
+geometry is the driver's work.
 
-The file is an ``.npz`` that NumPy alone can open and check: a ``manifest`` of JSON text and plain integer
-arrays, no pickled objects. The manifest's ``sha256`` covers every other field of it and every array
-(``ndrite.emulator.spec.archive``).
+The file is an ``.npz`` that NumPy alone can open and check: a ``manifest`` of JSON text
+and plain integer arrays, no pickled objects. The manifest's ``sha256`` covers every
+other field of it and every array (``ndrite.emulator.spec.archive``).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ OPTIONAL = {"skip_gain", "mul"}
 
 
 def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
-    """Return two parts of a program: the manifest fields that determine its results, and every array by its
-    name in the file."""
+    """Return two parts of a program: the manifest fields that determine its results,
+    and every array by its name in the file."""
     arrays: Arrays = {}
     fields: dict[str, Any] = {
         "rows": program.rows,
@@ -147,7 +148,8 @@ def _step(where: str, entry: dict[str, Any], arrays: Arrays) -> Step:
 
 
 PRODUCTS_MAX = 256
-"""Largest number of matrix products in a program: their numbers have 8 bits in the key of the read noise."""
+"""Largest number of matrix products in a program: their numbers have 8 bits in the key
+of the read noise."""
 CALLS_MAX = 1 << 16
 MAP_MAX = 1 << 26
 """Largest number of codes in a map. It is checked before memory of that size is allocated."""
@@ -155,13 +157,15 @@ MAP_MAX = 1 << 26
 
 @record(kw_only=True)
 class Program(Flow):
-    """A network mapped onto a die: steps, curve tables, the meaning of inputs and outputs, and provenance.
+    """A network mapped onto a die: steps, curve tables, the meaning of inputs and
+    outputs, and provenance.
 
-    A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew with every sample, and
-    the result is the last call's last map. ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit
-    signed values. ``variation``, where present, says that the weights are the nominal chip's and how those of
-    virtual chips spread around them. ``first_product`` is the first product's number in the read noise's key:
-    other than 0 only where a program is a piece of another.
+    A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew
+    with every sample, and the result is the last call's last map. ``curve_base`` and
+    ``curve_slope`` are int32 (Q, segments), 18-bit signed values. ``variation``, where
+    present, says that the weights are the nominal chip's and how those of virtual chips
+    spread around them. ``first_product`` is the first product's number in the read
+    noise's key: other than 0 only where a program is a piece of another.
     """
 
     name: str
@@ -191,8 +195,9 @@ class Program(Flow):
 
     @classmethod
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
-        """Build a program of fully connected layers, each applied to the output codes of the layer before;
-        the last layer returns sums. ``rest``: values of the program's other fields."""
+        """Build a program of fully connected layers, each applied to the output codes
+        of the layer before; the last layer returns sums. ``rest``: values of the
+        program's other fields."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
         steps = tuple(
             Product(
@@ -211,8 +216,8 @@ class Program(Flow):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """The matrix products among the program's steps, in order: the ones that the crossbar array
-        computes."""
+        """The matrix products among the program's steps, in order: the ones that the
+        crossbar array computes."""
         return of_kind(Product, self.steps)
 
     @property
@@ -222,8 +227,8 @@ class Program(Flow):
 
     @property
     def is_chain(self) -> bool:
-        """Whether the program is a chain of fully connected layers that ends with sums, as ``chain`` builds
-        it."""
+        """Whether the program is a chain of fully connected layers that ends with sums,
+        as ``chain`` builds it."""
         is_chain = (
             p.layer.inputs == math.prod(shape)
             for p, shape in zip(self.products, self.map_shapes, strict=False)
@@ -235,8 +240,8 @@ class Program(Flow):
         return len(of_kind(Product, self.steps[:step]))
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
-        """Return a copy of the program with the layers of its matrix products replaced, in order; ``changes``
-        are new values of other fields."""
+        """Return a copy of the program with the layers of its matrix products replaced,
+        in order; ``changes`` are new values of other fields."""
         count = len(self.products)
         require(len(layers) == count, "layers", len(layers), f"{count}, one per matrix product")
         fresh = iter(layers)
@@ -244,8 +249,9 @@ class Program(Flow):
         return dataclasses.replace(self, steps=steps, **changes)
 
     def piece(self, product: int) -> Self:
-        """Return matrix product number ``product`` as a program of its own that returns sums. Its inputs are
-        patches (n, K); its outputs are the sums z before a second operand (another map) is added."""
+        """Return matrix product number ``product`` as a program of its own that returns
+        sums. Its inputs are patches (n, K); its outputs are the sums z before a second
+        operand (another map) is added."""
         step = self.products[product]
         require(step.patches.groups == 1, f"groups of product {product}", step.patches.groups, "1")
         return type(self).chain(
@@ -276,13 +282,14 @@ class Program(Flow):
         return digest(*parts_of(self))
 
     def checksum(self) -> str:
-        """Return the SHA-256, hexadecimal, of everything that determines the results: arrays and scalars."""
+        """Return the SHA-256, hexadecimal, of everything that determines the results:
+        arrays and scalars."""
         return self._checksum
 
     @property
     def tag(self) -> int:
-        """32-bit number computed from everything that determines the results. It is never 0, so that 0 can
-        mean 'not programmed'."""
+        """32-bit number computed from everything that determines the results. It is
+        never 0, so that 0 can mean 'not programmed'."""
         return int.from_bytes(bytes.fromhex(self.checksum()[:8]), "little") or 1
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -295,8 +302,9 @@ class Program(Flow):
     def load(cls, path: str | os.PathLike[str]) -> Program:
         """Read a program file and verify its digest.
 
-        Raises FileNotFoundError when there is no such file. Raises ProgramError when the file is no program,
-        is damaged, or holds values outside the arithmetic's ranges.
+        Raises FileNotFoundError when there is no such file. Raises ProgramError
+        when the file is no program, is damaged, or holds values outside the
+        arithmetic's ranges.
         """
         from ndrite.emulator.spec.program import load
 

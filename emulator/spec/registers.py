@@ -1,7 +1,9 @@
-"""The register table: one list that makes the gateware decoder, the host accessors and the docs.
+"""The register table: one list that makes the gateware decoder, the host
+accessors and the docs.
 
-Registers are 32-bit words in region 0 of the memory map (``ndrite.emulator.spec.memory_map``), addressed by
-word. ``ro`` registers are driven by the gateware, ``rw`` hold what the host wrote, ``wo`` act on a write.
+Registers are 32-bit words in region 0 of the memory map
+(``ndrite.emulator.spec.memory_map``), addressed by word. ``ro`` registers are driven by
+the gateware, ``rw`` hold what the host wrote, ``wo`` act on a write.
 """
 
 import zlib
@@ -20,8 +22,8 @@ FEATURES = ("noise", "analog", "skip", "step_tables")
 
 
 LANE_ROWS_BIT, STEP_TABLES_BIT = 8, 16
-"""Lowest bits of the fields ``lane_rows`` - 1 (8 bits) and ``step_tables`` in register geometry_lane_groups,
-to which they were added later."""
+"""Lowest bits of the fields ``lane_rows`` - 1 (8 bits) and ``step_tables`` in register
+geometry_lane_groups, to which they were added later."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Register:
 
 
 def numbered(rows: Iterable[tuple[str, str, str]]) -> tuple[Register, ...]:
-    """Return registers with consecutive addresses, one for each tuple (name, access, meaning) in ``rows``."""
+    """Return registers with consecutive addresses, one for each tuple (name, access,
+    meaning) in ``rows``."""
     return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
 
 
@@ -103,8 +106,8 @@ COUNTERS: tuple[str, ...] = tuple(r.name for r in REGISTERS if r.address > BY_NA
 
 
 def register_map_hash(*more: str) -> int:
-    """Return the CRC-32 of the register table and of the lines ``more``. A host with another table rejects
-    the device."""
+    """Return the CRC-32 of the register table and of the lines ``more``. A host with
+    another table rejects the device."""
     lines = [*(f"{r.name} {r.address} {r.access}" for r in REGISTERS), *more]
     return zlib.crc32("\n".join(lines).encode())
 
@@ -113,8 +116,9 @@ REGISTER_MAP = register_map_hash()
 WALKING_MAP = register_map_hash(
     *(f"{name} {place}" for fields in (HEADER, STEP, GATE) for name, place in fields.items())
 )
-"""Value of the register ``register_map`` of a device with feature maps: the hash of the register table and
-the step records. A host with other step records rejects the device."""
+"""Value of the register ``register_map`` of a device with feature maps: the hash
+of the register table and the step records. A host with other step records
+rejects the device."""
 
 
 def protocol_word() -> int:

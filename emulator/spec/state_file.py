@@ -1,6 +1,8 @@
-"""State file of an unfinished run: what is done, of which run and with which code, protected by one digest.
+"""State file of an unfinished run: what is done, of which run and with which code,
+protected by one digest.
 
-The first line is JSON with the run's mark and the digest of the rest; the rest is the run's own.
+The first line is JSON with the run's mark and the digest of the rest; the rest
+is the run's own.
 """
 
 import hashlib
@@ -16,19 +18,20 @@ from ndrite.emulator.spec.errors import SpecError
 from ndrite.emulator.spec.files import whole_file
 
 CODE = "code of emulator"
-"""Field of a state file that holds the digest of the code, since any change of the code may change a run's
-results."""
+"""Field of a state file that holds the digest of the code, since any change of the code
+may change a run's results."""
 
 
 class StateError(SpecError):
-    """A file is not the saved state of a run, was changed since it was written, or belongs to another run."""
+    """A file is not the saved state of a run, was changed since it was written, or
+    belongs to another run."""
 
 
 def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str | None = None) -> None:
     """Write the state of a run; the file is written completely or not at all.
 
-    ``mark``: what the run depends on, plain values by name; ``code``: digest of the code it depends on, all
-    of ``emulator`` by default.
+    ``mark``: what the run depends on, plain values by name; ``code``: digest of the
+    code it depends on, all of ``emulator`` by default.
     """
     head = {"mark": _mark(mark, code), "content": hashlib.sha256(content).hexdigest()}
     with whole_file(path) as file:
@@ -36,8 +39,9 @@ def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str
 
 
 def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) -> bytes:
-    """Read a file that ``save_state`` wrote; return its content. Raises StateError when the file is not a
-    saved state, was edited, or belongs to a run whose mark or code differs."""
+    """Read a file that ``save_state`` wrote; return its content. Raises
+    StateError when the file is not a saved state, was edited, or belongs to a run
+    whose mark or code differs."""
     line, _, content = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(line)
@@ -65,7 +69,8 @@ def _mark(mark: Mapping[str, Any], code: str | None) -> dict[str, Any]:
 
 @cache
 def code_digest() -> str:
-    """Return the SHA-256, hexadecimal, of the names and contents of all source files of ``emulator``."""
+    """Return the SHA-256, hexadecimal, of the names and contents of all source
+    files of ``emulator``."""
     sha = hashlib.sha256()
     root = Path(str(files("ndrite.emulator")))
     for path in sorted(root.rglob("*.py")):

@@ -1,8 +1,8 @@
-"""The steps of a program: matrix products, pooling, lookup tables, gates, and the states that outlive a time
-step.
+"""The steps of a program: matrix products, pooling, lookup tables, gates, and the
+states that outlive a time step.
 
-``ndrite.emulator.spec.flow`` says how they read maps; ``docs/arithmetic.md`` states what every step computes,
-with numbers.
+``ndrite.emulator.spec.flow`` says how they read maps; ``docs/arithmetic.md`` states
+what every step computes, with numbers.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ from ndrite.emulator.spec.layer import (
 from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Joined = Callable[[tuple[int, ...]], tuple[int, ...]]
-"""Function that takes the numbers of the maps that a step joins and returns their new numbers."""
+"""Function that takes the numbers of the maps that a step joins and returns
+their new numbers."""
 Alone = Callable[[int], int]
-"""Function that takes the number of a map that a step reads without joining it and returns its new number."""
+"""Function that takes the number of a map that a step reads without joining it and
+returns its new number."""
 Curves = tuple[int, ...]
 """Shape of the program's lookup tables, (Q, segments)."""
 GATE_TERMS_MAX = 4
@@ -50,38 +52,41 @@ class StepBase(Reads):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layer of a matrix product, as the array holds it; empty for other kinds of steps."""
+        """The layer of a matrix product, as the array holds it; empty for
+        other kinds of steps."""
         return ()
 
     def holding(self, fresh: Iterator[Layer]) -> Self:
-        """Return the step with its layer replaced by the next layer of ``fresh``, or unchanged if the step
-        has no layer."""
+        """Return the step with its layer replaced by the next layer of ``fresh``, or
+        unchanged if the step has no layer."""
         return self
 
     @property
     def operands(self) -> npt.NDArray[np.uint16] | None:
-        """Words stored beside the column parameters: gains of the second operand, or factors of the averages;
-        None if the step has neither."""
+        """Words stored beside the column parameters: gains of the second operand, or
+        factors of the averages; None if the step has neither."""
         return None
 
     def moved(self, joined: Joined, alone: Alone) -> Self:
-        """Return the step with the maps that it reads renumbered: ``joined`` maps the numbers of the maps
-        that it joins, ``alone`` those of maps that it reads separately."""
+        """Return the step with the maps that it reads renumbered: ``joined`` maps
+        the numbers of the maps that it joins, ``alone`` those of maps that it
+        reads separately."""
         return dataclasses.replace(self, sources=joined(self.sources))  # type: ignore[type-var]
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
-        """Raise ProgramError when a value of the step is out of range or does not fit the shapes of
-        ``maps``."""
+        """Raise ProgramError when a value of the step is out of range or does not fit
+        the shapes of ``maps``."""
 
 
 @record(kw_only=True)
 class Product(AnyProduct, StepBase):
-    """A matrix product of the crossbar with the patches of a map, followed by neurons if ``fires``. Only the
-    last step of a program may return the sums instead.
+    """A matrix product of the crossbar with the patches of a map, followed by neurons
+    if ``fires``. Only the last step of a program may return the sums instead.
 
-    ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
-    a group's columns in the order (row, column, channel); a kernel is then programmed that many times. With
-    ``skip``, a map of the output's shape, ``rshift_round(skip * skip_gain, skip_shift)`` is added to z;
+    ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h
+    neighbouring positions, a group's columns in the order (row, column, channel); a
+    kernel is then programmed that many times. With ``skip``, a map of the output's
+    shape, ``rshift_round(skip * skip_gain, skip_shift)`` is added to z;
     ``skip_gain`` uint16 (M,).
     """
 
@@ -154,9 +159,10 @@ class Pool(AnyPool, StepBase):
     """A pooling step: the largest code (``max``) of each window, or its ``average`` as
     ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
-    ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
-    that reaches over the edge may have another divisor. Each result fills ``block``, g x h neighbouring
-    positions, as nearest-neighbour upsampling does.
+    ``border`` is the code around the map and counts in the sum; ``mul`` uint16
+    (positions,), so a window that reaches over the edge may have another divisor.
+    Each result fills ``block``, g x h neighbouring positions, as
+    nearest-neighbour upsampling does.
     """
 
     of: str
@@ -185,11 +191,12 @@ class Pool(AnyPool, StepBase):
 
 @record(kw_only=True)
 class Table(AnyTable, StepBase):
-    """A lookup-table step: channel e of the result is the curve ``curve[e]`` applied to channel
-    ``channel[e]`` of the joined sources.
+    """A lookup-table step: channel e of the result is the curve ``curve[e]`` applied to
+    channel ``channel[e]`` of the joined sources.
 
-    ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
-    (E,): ``channel`` int32, ``offset`` int16 (-256..255), ``scale`` uint16, ``curve`` uint16.
+    ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the
+    neuron's table. Arrays (E,): ``channel`` int32, ``offset`` int16 (-256..255),
+    ``scale`` uint16, ``curve`` uint16.
     """
 
     sources: tuple[int, ...]
@@ -216,7 +223,8 @@ class Table(AnyTable, StepBase):
 class Gate(AnyGate, StepBase):
     """An element-wise gate: ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
 
-    One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
+    One term is the product of two maps; two are what a recurrent cell does to its
+    state, ``f * c + i * g``.
     """
 
     terms: tuple[Term, ...]

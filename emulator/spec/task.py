@@ -1,7 +1,7 @@
 """Task: how outputs are interpreted, and how answers are scored against labels.
 
-A task is decided when a network is compiled and stands in the compiled file: without it, column 0 of the
-outputs would be taken for a label 0 that the model calls class 1.
+A task is decided when a network is compiled and stands in the compiled file: without
+it, column 0 of the outputs would be taken for a label 0 that the model calls class 1.
 """
 
 import math
@@ -33,27 +33,31 @@ PROBABILITIES = ("", SOFTMAX, SIGMOID, IDENTITY)
 
 @record(kw_only=True)
 class Task:
-    """How a sample's outputs (n, M), in the model's unit, are interpreted: as classes, labels or values.
-    Raises MeaningError, naming the field that is out of range.
+    """How a sample's outputs (n, M), in the model's unit, are interpreted: as classes,
+    labels or values. Raises MeaningError, naming the field that is out of range.
 
     Attributes
     ----------
     kind:
-        ``classes``: an output, or a channel of a map, per class; the largest is the answer. ``two classes``:
-        one output, or one channel; the second class above ``threshold``. ``labels``: every output is a label
-        of its own, present above ``threshold``. ``values``: the outputs themselves.
+        ``classes``: an output, or a channel of a map, per class; the largest is the
+        answer. ``two classes``: one output, or one channel; the second class above
+        ``threshold``. ``labels``: every output is a label of its own, present above
+        ``threshold``. ``values``: the outputs themselves.
     shape:
-        (C, H, W) of one sample's outputs. A map of classes has an answer at each of its H x W places.
+        (C, H, W) of one sample's outputs. A map of classes has an answer at each of
+        its H x W places.
     classes:
         Name of each class or label, in the order of the outputs; empty: numbers from 0.
     named_labels:
         Whether labels are these names alone; else numbers of outputs from 0 are labels too.
     threshold:
-        Of ``two classes`` and ``labels``, in the model's unit: 0 for scores, 0.5 for probabilities.
+        Of ``two classes`` and ``labels``, in the model's unit: 0 for scores, 0.5
+        for probabilities.
     measure:
-        ``accuracy``: share of right answers, of ``labels`` samples with all labels right (scikit-learn's
-        subset accuracy); ``label_accuracy``: share of right labels; ``rms_error`` and
-        ``mean_absolute_error``: over all values, in the model's unit.
+        ``accuracy``: share of right answers, of ``labels`` samples with all
+        labels right (scikit-learn's subset accuracy); ``label_accuracy``: share
+        of right labels; ``rms_error`` and ``mean_absolute_error``: over all
+        values, in the model's unit.
     """
 
     kind: str
@@ -81,20 +85,21 @@ class Task:
 
     @property
     def places(self) -> int:
-        """Number of answers of one sample: the pixels H x W of a map; 1 if the outputs are no map."""
+        """Number of answers of one sample: the pixels H x W of a map; 1 if the
+        outputs are no map."""
         return self.shape[1] * self.shape[2]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name of each class or label. Without given names they are the numbers from 0; empty for the task
-        ``values``."""
+        """Name of each class or label. Without given names they are the numbers from 0;
+        empty for the task ``values``."""
         count = {TWO_CLASSES: 2, VALUES: 0}.get(self.kind, self.shape[0])
         return self.classes or tuple(map(str, range(count)))
 
     @property
     def is_vote(self) -> bool:
-        """Whether the answer is the number of the largest of all outputs, which is what boards count as
-        votes."""
+        """Whether the answer is the number of the largest of all outputs, which is what
+        boards count as votes."""
         return self.kind == CLASSES and self.places == 1
 
     @property
@@ -103,8 +108,8 @@ class Task:
         return self.measure in (ACCURACY, LABEL_ACCURACY)
 
     def answers(self, outputs: Array) -> Array:
-        """Return the answers that outputs (n, M) stand for: class numbers (n,), or (n, H * W) for a map;
-        labels as bool (n, M); values unchanged."""
+        """Return the answers that outputs (n, M) stand for: class numbers (n,), or (n,
+        H * W) for a map; labels as bool (n, M); values unchanged."""
         if self.kind == VALUES:
             return outputs
         if self.kind == LABELS:
@@ -114,14 +119,15 @@ class Task:
         return decided[:, 0] if self.places == 1 else decided
 
     def right(self, outputs: Array, truth: Array) -> Bools:
-        """Return for each answer whether it equals ``truth``, in the shape that ``answers`` returns. For
-        labels measured by accuracy the shape is (n,): all labels of a sample have to be right."""
+        """Return for each answer whether it equals ``truth``, in the shape that
+        ``answers`` returns. For labels measured by accuracy the shape is (n,): all
+        labels of a sample have to be right."""
         right = self.answers(outputs) == truth
         return right.all(axis=1) if self.kind == LABELS and self.measure == ACCURACY else np.asarray(right)
 
     def score(self, outputs: Array, truth: Array) -> float:
-        """Return the measure of outputs (n, M) against ``truth``, which has the form of ``answers``; NaN
-        without samples."""
+        """Return the measure of outputs (n, M) against ``truth``, which has the form of
+        ``answers``; NaN without samples."""
         if not len(truth):
             return math.nan
         if self.is_share:
@@ -131,11 +137,12 @@ class Task:
 
 
 def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
-    """Return the probabilities (n, classes) that ``function`` (softmax, sigmoid or identity) computes from
-    outputs (n, M) in the model's unit.
+    """Return the probabilities (n, classes) that ``function`` (softmax, sigmoid or
+    identity) computes from outputs (n, M) in the model's unit.
 
-    ``two classes`` give both columns, ``labels`` a column per label. Sigmoids of more than two classes are
-    divided by their sum, as scikit-learn's one-versus-rest classifiers do.
+    ``two classes`` give both columns, ``labels`` a column per label. Sigmoids of
+    more than two classes are divided by their sum, as scikit-learn's
+    one-versus-rest classifiers do.
     """
     if function == SOFTMAX:
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
@@ -149,8 +156,8 @@ def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
 
 
 def kind_of(classes: Sequence[str], shape: Shape) -> str:
-    """Return the kind of task that the names ``classes`` imply for outputs of ``shape``; an empty text if
-    there are no names.
+    """Return the kind of task that the names ``classes`` imply for outputs of
+    ``shape``; an empty text if there are no names.
 
     Raises MeaningError when neither an output per name nor one output of two names fits.
     """

@@ -4,23 +4,26 @@ A *virtual chip* is a number. Under a seed, every memory cell of chip ``c`` is d
 
     code = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max)
 
-where ``a`` is the target code of the cell, ``mean`` and ``sigma`` tables in Q8.8 code units, and g a
-Q4.8 normal sample of (seed, chip, layer, column, row, side). Cells stick instead, at ``stuck_code_low``
-where a 16-bit uniform number u of the same draw is below ``stuck_low`` and at ``stuck_code_high`` where
-u + ``stuck_high`` >= 2^16. A weight w with |w| = a is a pair: the cell on its sign's side has target a,
-the other has target 0; the drawn weight is the difference of the two drawn codes. Drift is in the
-tables: ``mean`` is where cells have moved to, ``sigma`` holds what time adds to the spread.
+where ``a`` is the target code of the cell, ``mean`` and ``sigma`` tables in Q8.8 code
+units, and g a Q4.8 normal sample of (seed, chip, layer, column, row, side). Cells stick
+instead, at ``stuck_code_low`` where a 16-bit uniform number u of the same draw is below
+``stuck_low`` and at ``stuck_code_high`` where u + ``stuck_high`` >= 2^16. A weight w
+with |w| = a is a pair: the cell on its sign's side has target a, the other has target
+0; the drawn weight is the difference of the two drawn codes. Drift is in the tables:
+``mean`` is where cells have moved to, ``sigma`` holds what time adds to the spread.
 
-The sample generator is that of the read noise (``ndrite.emulator.spec.noise``) under another domain. The key
-of layer and column is Speck64/128 of (layer << 24, column) under (seed, ``DOMAIN_CELL``, chip + 1). The
-cell's 32 bits are its Speck32 rounds of 2 * row + side (side 0 is G+). The sample g takes 20 of them, as
-always. The number u is the remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16. What u shares
+The sample generator is that of the read noise (``ndrite.emulator.spec.noise``) under
+another domain. The key of layer and column is Speck64/128 of (layer << 24, column)
+under (seed, ``DOMAIN_CELL``, chip + 1). The cell's 32 bits are its Speck32 rounds of 2
+* row + side (side 0 is G+). The sample g takes 20 of them, as always. The number u is
+the remaining 12 above the lowest 4 of g's, so that rates resolve 2^-16. What u shares
 with g changes the law of a good cell's g by less than 2^-12 in total variation.
 
-Campaigns: many virtual chips, many samples, several trials of read noise; only votes come back. Chip c of a
-campaign under seed s is virtual chip c of s. Image i in trial t is the inference of index i + (t << 20) with
-the read noise of seed s and stream c + 1. Its vote goes to the class with the largest logit, the first of
-equals. So a vote depends on (sample, s, c, i, t) alone, not on how a campaign is cut into pieces.
+Campaigns: many virtual chips, many samples, several trials of read noise; only votes
+come back. Chip c of a campaign under seed s is virtual chip c of s. Image i in trial t
+is the inference of index i + (t << 20) with the read noise of seed s and stream c + 1.
+Its vote goes to the class with the largest logit, the first of equals. So a vote
+depends on (sample, s, c, i, t) alone, not on how a campaign is cut into pieces.
 """
 
 from dataclasses import dataclass
@@ -33,8 +36,8 @@ from ndrite.emulator.spec.errors import SpecError, require, require_field
 from ndrite.emulator.spec.layer import Word, check_ints
 
 DOMAIN_CELL = 0x63656C6C
-"""Third word of the cipher key for the random errors of a cell, "cell" in ASCII; the fourth word is the
-stream, chip + 1."""
+"""Third word of the cipher key for the random errors of a cell, "cell" in ASCII; the
+fourth word is the stream, chip + 1."""
 TABLE_WORDS = 256
 CODE_FRACTION = 8
 """Number of fraction bits in ``mean`` and ``sigma``."""
@@ -44,17 +47,17 @@ TRIAL_SHIFT = 20
 SAMPLES_MAX = 1 << TRIAL_SHIFT
 TRIALS_MAX = 1 << (32 - TRIAL_SHIFT)
 CHIPS_MAX = (1 << 32) - 1
-"""Number of virtual chips of one seed, which are numbered 0..CHIPS_MAX - 1. The read noise of chip c uses
-stream c + 1 as well."""
+"""Number of virtual chips of one seed, which are numbered 0..CHIPS_MAX - 1. The read
+noise of chip c uses stream c + 1 as well."""
 
 
 @record(kw_only=True)
 class Variation:
-    """How virtual chips differ from each other (``Program.variation``): tables uint16 (256,) of the mean and
-    deviation of a cell's code, and the shares of stuck cells.
+    """How virtual chips differ from each other (``Program.variation``): tables uint16
+    (256,) of the mean and deviation of a cell's code, and the shares of stuck cells.
 
-    ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
-    (together at most 65535); codes 0..``code_max``, which is 255 or 127.
+    ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high``
+    in 2^-16 (together at most 65535); codes 0..``code_max``, which is 255 or 127.
     """
 
     mean: npt.NDArray[np.uint16]
@@ -106,10 +109,11 @@ class CampaignError(SpecError, ValueError):
 
 @record()
 class CampaignResult:
-    """Result of a campaign of virtual chips: votes for each sample, and the right votes of each chip.
+    """Result of a campaign of virtual chips: votes for each sample, and the right
+    votes of each chip.
 
-    ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
-    chip for the labels of samples, at most samples * trials.
+    ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64
+    (chips,), votes of each chip for the labels of samples, at most samples * trials.
     """
 
     votes: npt.NDArray[np.int64]
@@ -134,10 +138,11 @@ class CampaignResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """Parameters of a campaign of virtual chips. It runs chips ``first_chip`` to ``first_chip + chips - 1``
-    of ``seed``, with ``trials`` trials of read noise for each sample; sample i has the noise index
-    ``first_sample`` + i. ``noise`` False turns read noise off. Raises CampaignError, naming the first field
-    that is out of range, and the range."""
+    """Parameters of a campaign of virtual chips. It runs chips ``first_chip`` to
+    ``first_chip + chips - 1`` of ``seed``, with ``trials`` trials of read noise for
+    each sample; sample i has the noise index ``first_sample`` + i. ``noise`` False
+    turns read noise off. Raises CampaignError, naming the first field that is out of
+    range, and the range."""
 
     refused = CampaignError
     chips: int
@@ -156,7 +161,8 @@ class Campaign:
         require_field(self, 0 <= self.seed < 1 << 64, "seed", "0..2^64-1")
 
     def check(self, x: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], inputs: int) -> None:
-        """Raise CampaignError unless samples ``x`` and ``labels`` fit a program with ``inputs`` inputs."""
+        """Raise CampaignError unless samples ``x`` and ``labels`` fit a program with
+        ``inputs`` inputs."""
         value, field = (
             f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
             for array in (x, labels)

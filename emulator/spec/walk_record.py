@@ -1,4 +1,5 @@
-"""walk_record: the layout of a program's step records in words of 32 bits (region ``steps``)."""
+"""walk_record: the layout of a program's step records in words of 32 bits
+(region ``steps``)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +27,12 @@ HEADER: Fields = {
     "samples": (2, 16, 16),
     "span": (3, 0, 24),
 }
-"""Fields of record 0. ``steps``: number of steps (0 for a chain of fully connected layers). ``begins``: how
-many steps only initialise a sample. ``body``: how many steps precede the change of the states. ``inputs``:
-codes of a sample. ``calls``: time steps of a sample. ``call_codes``: codes of each time step. ``samples``:
-how many samples can be walked together. ``span``: the maps of each of them lie so many codes behind those of
-the one before."""
+"""Fields of record 0. ``steps``: number of steps (0 for a chain of fully connected
+layers). ``begins``: how many steps only initialise a sample. ``body``: how many steps
+precede the change of the states. ``inputs``: codes of a sample. ``calls``: time steps
+of a sample. ``call_codes``: codes of each time step. ``samples``: how many samples can
+be walked together. ``span``: the maps of each of them lie so many codes behind those
+of the one before."""
 STEP: Fields = {
     "kind": (0, 0, 2),
     "last": (0, 2, 1),
@@ -86,26 +88,29 @@ STEP: Fields = {
 }
 """Fields of a program step's record.
 
-A map lies row by row, pixel by pixel, the channels of a pixel beside each other. ``start`` is the place of
-the first patch's first code; ``first_row`` and ``first_column`` say where that code lies on the map: before
-it where there is a border. ``of_sample``: each call's inputs lie behind those of the last. ``line`` and
-``pixel`` are the codes between two rows and two columns of a kernel, ``stride_line`` and ``stride_codes``
-those of the grid.
+A map lies row by row, pixel by pixel, the channels of a pixel beside each other.
+``start`` is the place of the first patch's first code; ``first_row`` and
+``first_column`` say where that code lies on the map: before it where there is a border.
+``of_sample``: each call's inputs lie behind those of the last. ``line`` and ``pixel``
+are the codes between two rows and two columns of a kernel, ``stride_line`` and
+``stride_codes`` those of the grid.
 
 ``positions`` are the upper ``position_bits`` of their field.
 
-A patch is read group by group (``share`` channels each, ``last_share`` in the last), a group kernel row by
-kernel row, kernel column by kernel column, and there a run of its channels. A pool's groups are eight
-channels. ``flat``: a kernel's row is one run, its columns codes; then a run may lie partly beside the map.
-``pause``: cycles between a group's last chunk and the next one.
+A patch is read group by group (``share`` channels each, ``last_share`` in the last), a
+group kernel row by kernel row, kernel column by kernel column, and there a run of its
+channels. A pool's groups are eight channels. ``flat``: a kernel's row is one run, its
+columns codes; then a run may lie partly beside the map. ``pause``: cycles between a
+group's last chunk and the next one.
 
-The ``to_`` fields say where the results go, ``second_`` where the second operands come from. ``turn`` codes
-lie beside each other and are written at once: ``to_channels`` counts such turns
-of one of ``to_groups`` groups, ``to_plane`` is what they take. Without blocks all channels are one group.
-``group_columns``: results of a group, whose last turns may be fewer than
-neurons.
+The ``to_`` fields say where the results go, ``second_`` where the second operands come
+from. ``turn`` codes lie beside each other and are written at once: ``to_channels``
+counts such turns of one of ``to_groups`` groups, ``to_plane`` is what they take.
+Without blocks all channels are one group. ``group_columns``: results of a group, whose
+last turns may be fewer than neurons.
 
-The number of a patch, which selects its read noise, is ``sample_hop`` larger in the next sample.
+The number of a patch, which selects its read noise, is ``sample_hop`` larger
+in the next sample.
 """
 GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8), "elements": (10, 0, 16)}
 """Fields of a gate's record that replace the fields of patches; there are up to four terms."""
@@ -119,8 +124,8 @@ USED_WORDS = 1 + max(word for word, _, _ in (STEP | GATE).values())
 
 
 def record(values: dict[str, int], fields: Fields, count: int = RECORD_WORDS) -> npt.NDArray[np.uint32]:
-    """Pack the fields of a program step's record into words uint32 (count,). Fields that are not in
-    ``values`` are 0."""
+    """Pack the fields of a program step's record into words uint32 (count,). Fields
+    that are not in ``values`` are 0."""
     words = np.zeros(count, np.uint32)
     unknown = set(values) - set(fields)
     assert not unknown, f"no such fields: {unknown}"

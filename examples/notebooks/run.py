@@ -1,5 +1,5 @@
-"""Execute every notebook in an empty folder: ``python examples/notebooks/run.py``; exit code 1 when a cell
-fails."""
+"""Execute every notebook in an empty folder: ``python examples/notebooks/run.py``; exit
+code 1 when a cell fails."""
 
 import os
 import sys

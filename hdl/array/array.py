@@ -1,4 +1,5 @@
-"""array: the lanes of the crossbar in groups, copies of the ports that feed them, and bus access to cells."""
+"""array: the lanes of the crossbar in groups, copies of the ports that feed them, and
+bus access to cells."""
 
 import functools
 import operator
@@ -38,12 +39,13 @@ REGION_GROUPS = 4
 
 
 class Broadcast(wiring.Component):
-    """Registers copies of the array's ports for some lane groups. A memory access is on the ``*_early``
-    copies one cycle before it is on the ``*_heard`` copies.
+    """Registers copies of the array's ports for some lane groups. A memory access is on
+    the ``*_early`` copies one cycle before it is on the ``*_heard`` copies.
 
-    Where sums may wait, every region has registers of its own, so that no wire spans the chip: ``shift`` and
-    ``close`` are announced a cycle ahead. Otherwise one copy serves all groups.
-    Latency: a cycle to ``_early``, two to ``_heard``. Resources: two registers of an access.
+    Where sums may wait, every region has registers of its own, so that no wire spans
+    the chip: ``shift`` and ``close`` are announced a cycle ahead. Otherwise one copy
+    serves all groups. Latency: a cycle to ``_early``, two to ``_heard``. Resources: two
+    registers of an access.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -85,18 +87,19 @@ class Broadcast(wiring.Component):
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
-"""Lanes that share a copy of their input and of the signals that shift their column registers."""
+"""Lanes that share a copy of their input and of the signals that shift their
+column registers."""
 
 
 def capture_latency(geometry: Geometry) -> int:
-    """Return the number of cycles from a pass's last row on ``row`` until the first group's column registers
-    take the sums."""
+    """Return the number of cycles from a pass's last row on ``row`` until the first
+    group's column registers take the sums."""
     return flag_stage(geometry) + 3
 
 
 def row_names(geometry: Geometry) -> tuple[str, ...]:
-    """Return the names of the row ports: one for each set of lanes that can be fed other rows than the
-    remaining lanes."""
+    """Return the names of the row ports: one for each set of lanes that can be fed
+    other rows than the remaining lanes."""
     return "row", *(f"row_{u}" for u in range(1, geometry.lane_groups))
 
 
@@ -112,9 +115,9 @@ def hop_groups(geometry: Geometry) -> int:
 
 @dataclass
 class _Moves:
-    """One copy of the signals that shift the column registers: ``capture``; ``any``, which is high when sums
-    are captured or columns are shifted; and ``line``, the queue between sums and column registers (None if
-    sums never wait)."""
+    """One copy of the signals that shift the column registers: ``capture``; ``any``,
+    which is high when sums are captured or columns are shifted; and ``line``, the queue
+    between sums and column registers (None if sums never wait)."""
 
     capture: Signal
     any: Signal
@@ -123,8 +126,8 @@ class _Moves:
 
 @dataclass
 class _Group:
-    """The lanes of one lane group, with the registered copies of the broadcast signals that belong to this
-    group alone."""
+    """The lanes of one lane group, with the registered copies of the broadcast signals
+    that belong to this group alone."""
 
     lanes: list[Lane]
     moves: list[_Moves]
@@ -134,30 +137,34 @@ class _Group:
 class Array(wiring.Component):
     """Computes a[m] = sum over the rows k of a pass of x[k] * w[k, m], for all lanes m at once.
 
-    One row per cycle, or two (``lane_rows``), is passed on from lane group to lane group, so that no wire
-    spans the chip. ``capture`` is high when the last group's column registers take their sums. Each cycle
-    with ``shift`` high consumes P columns, which are on ``columns`` one cycle later, first columns first. The
-    next pass may begin at once; its last row must come no earlier than ``capture_latency`` cycles before the
-    last ``shift``.
+    One row per cycle, or two (``lane_rows``), is passed on from lane group to lane
+    group, so that no wire spans the chip. ``capture`` is high when the last group's
+    column registers take their sums. Each cycle with ``shift`` high consumes P columns,
+    which are on ``columns`` one cycle later, first columns first. The next pass may
+    begin at once; its last row must come no earlier than ``capture_latency`` cycles
+    before the last ``shift``.
 
-    If sums may wait (``waiting_sums``), as many more passes may end before that ``shift``. Their sums wait in
-    a queue in front of the column registers, and move there in the cycle after the last ``shift`` of the
-    previous sums. ``capture`` is then high when a pass's sums enter the queue, and their first ``shift`` may
-    come three cycles later. ``shift_next`` and ``close_next`` announce, one cycle ahead, a ``shift`` and a
-    pass's last ``shift``.
+    If sums may wait (``waiting_sums``), as many more passes may end before that
+    ``shift``. Their sums wait in a queue in front of the column registers, and move
+    there in the cycle after the last ``shift`` of the previous sums. ``capture`` is
+    then high when a pass's sums enter the queue, and their first ``shift`` may come
+    three cycles later. ``shift_next`` and ``close_next`` announce, one cycle ahead, a
+    ``shift`` and a pass's last ``shift``.
 
-    The lanes are divided into ``lane_groups`` units. A unit that ``leads`` a group takes rows of its own; any
-    other unit takes the rows of the unit before it. ``columns`` are then sums over the groups and come
-    ``added_latency`` cycles later. ``capture`` has one bit for each unit's last lanes. ``leads`` changes only
-    when the pipeline is empty.
+    The lanes are divided into ``lane_groups`` units. A unit that ``leads`` a group
+    takes rows of its own; any other unit takes the rows of the unit before it.
+    ``columns`` are then sums over the groups and come ``added_latency`` cycles later.
+    ``capture`` has one bit for each unit's last lanes. ``leads`` changes only when the
+    pipeline is empty.
 
-    ``peek`` reads the memories of ``cells_at_once`` neighbouring lanes and ``poke`` writes them, one access
-    each per cycle, only while no inference is under way.
+    ``peek`` reads the memories of ``cells_at_once`` neighbouring lanes and ``poke``
+    writes them, one access each per cycle, only while no inference is under way.
 
-    Latency: ``capture_latency``, and one for each hop, from the last row to ``capture``. Resources: N lanes
-    (``Lane``), N * accumulator_bits flip-flops with a 2:1 multiplexer (and LUT memory of as many bits, 16
-    deep, if sums may wait), about 110 flip-flops a lane group, a read-back multiplexer from N cells to those
-    read at once.
+    Latency: ``capture_latency``, and one for each hop, from the last row to
+    ``capture``. Resources: N lanes (``Lane``), N * accumulator_bits flip-flops
+    with a 2:1 multiplexer (and LUT memory of as many bits, 16 deep, if sums may
+    wait), about 110 flip-flops a lane group, a read-back multiplexer from N cells
+    to those read at once.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -179,7 +186,8 @@ class Array(wiring.Component):
         m = Module()
         g = self.geometry
         unit = g.lanes // g.lane_groups
-        # Low bits of an accessed slot's number: its position in the lane group; high bits: the lane group.
+        # Low bits of an accessed slot's number: its position in the lane group; high
+        # bits: the lane group.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         groups: list[_Group] = []
         row_ports = list(members(self, row_names(g)).values())
@@ -192,8 +200,8 @@ class Array(wiring.Component):
             if begins == 0 or len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 if number and begins == 0:
-                    # A unit that leads a group of lanes takes the rows of its own port; any other unit takes
-                    # those of the unit before it.
+                    # A unit that leads a group of lanes takes the rows of its own port;
+                    # any other unit takes those of the unit before it.
                     row = Mux(self.leads[number], row_ports[number], row)
                 m.d.sync += hop.eq(row)
                 row = hop
@@ -204,8 +212,8 @@ class Array(wiring.Component):
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, platform, groups, lanes)
         if waiting_sums(g):
-            # Lane groups that are not read drive 0 for their cells, so an OR over all groups yields the cells
-            # read.
+            # Lane groups that are not read drive 0 for their cells, so an OR over all
+            # groups yields the cells read.
             for out, cells in zip(
                 self.peeked, zip(*(group.near for group in groups), strict=True), strict=True
             ):
@@ -219,7 +227,8 @@ class Array(wiring.Component):
         return m
 
     def _broadcast(self, m: Module, first: int) -> Broadcast:
-        """Return a registered copy of the array's ports, for the lane groups from lane ``first`` up."""
+        """Return a registered copy of the array's ports, for the lane groups from
+        lane ``first`` up."""
         m.submodules[f"broadcast_{first}"] = heard = Broadcast(self.geometry)
         m.d.comb += [heard.peek.eq(self.peek), heard.poke.eq(self.poke)]
         if waiting_sums(self.geometry):
@@ -229,16 +238,17 @@ class Array(wiring.Component):
         return heard
 
     def _group(self, m: Module, platform: object, row: Signal, heard: Broadcast, first: int) -> _Group:
-        """Build the lane group that begins at lane ``first``, with local registers for the row, its flags and
-        the memory accesses.
+        """Build the lane group that begins at lane ``first``, with local registers for
+        the row, its flags and the memory accesses.
 
-        The first stage of every delay line is a register of this group alone, so that synthesis cannot merge
-        the line with another group's.
+        The first stage of every delay line is a register of this group alone, so that
+        synthesis cannot merge the line with another group's.
         """
         g = self.geometry
         at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
-        # Only accesses to this lane group change these registers, so synthesis cannot merge them with those
-        # of another group. They have no reset, which would come over a long route through another LUT.
+        # Only accesses to this lane group change these registers, so synthesis cannot
+        # merge them with those of another group. They have no reset, which would come
+        # over a long route through another LUT.
         peek, poke = (
             Signal(peek_layout(g), name=f"peek_{first}", reset_less=True),
             Signal(poke_layout(g), name=f"poke_{first}", reset_less=True),
@@ -312,8 +322,8 @@ class Array(wiring.Component):
         return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, platform: object, groups: list[_Group], lanes: list[Lane]) -> None:
-        """Build the column registers: P shift chains, with lane i in chain i mod P. The values at the ends of
-        the chains are added over groups of lanes."""
+        """Build the column registers: P shift chains, with lane i in chain i mod P. The
+        values at the ends of the chains are added over groups of lanes."""
         g = self.geometry
         unit = g.lanes // g.lane_groups
         column_sums = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
@@ -336,7 +346,8 @@ class Array(wiring.Component):
         for i, column in enumerate(self.columns):
             sums = [column_sums[u * unit + i] for u in range(g.lane_groups)]
             if g.lane_groups > 1:
-                # With two ``lane_rows`` the design fills the chip: a register for each sum shortens wires.
+                # With two ``lane_rows`` the design fills the chip: a register for each
+                # sum shortens wires.
                 full = g.lane_rows > 1
                 leads = unmerged(m, platform, self.leads, f"leads_{i}") if full else self.leads
                 sums = [Mux(leads[u], one, 0) if u else one for u, one in enumerate(sums)]
@@ -356,12 +367,12 @@ class Array(wiring.Component):
 
 
 class Cells(wiring.Component):
-    """Bus access to the weight memories: the word at offset lane * weight_depth + row address is the weight
-    of that lane in that row.
+    """Bus access to the weight memories: the word at offset lane * weight_depth + row
+    address is the weight of that lane in that row.
 
-    A write through the window sets the cell's target too; ``draw`` hands the memories to ``draw_peek`` and
-    ``draw_poke``. Latency: a window read STREAM_LATENCY cycles, one in every cycle. Resources: two
-    multiplexers of an address and a word.
+    A write through the window sets the cell's target too; ``draw`` hands the memories
+    to ``draw_peek`` and ``draw_poke``. Latency: a window read STREAM_LATENCY cycles,
+    one in every cycle. Resources: two multiplexers of an address and a word.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -1,4 +1,5 @@
-"""lane: one column of the crossbar, made of a weight memory, a multiplier and an accumulator."""
+"""lane: one column of the crossbar, made of a weight memory, a multiplier
+and an accumulator."""
 
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
@@ -23,11 +24,12 @@ _SUM = function_of(passes=0)
 
 
 class GatedAccumulator(wiring.Component):
-    """An accumulator with gates: in every cycle ``sum`` <= (``load`` ? 0 : ``sum``) + (``gate`` ? ``addend``
-    : 0).
+    """An accumulator with gates: in every cycle ``sum`` <= (``load`` ? 0 : ``sum``) +
+    (``gate`` ? ``addend`` : 0).
 
-    Latency: one cycle. Resources: on ECP5 one LUT and one flip-flop a bit (the synthesiser alone would need
-    three LUTs); on other parts what the synthesiser makes of it.
+    Latency: one cycle. Resources: on ECP5 one LUT and one flip-flop a bit (the
+    synthesiser alone would need three LUTs); on other parts what the
+    synthesiser makes of it.
     """
 
     def __init__(self, addend_bits: int, sum_bits: int) -> None:
@@ -62,21 +64,22 @@ X_STAGE = READ_LATENCY + 1
 
 
 def flag_stage(geometry: Geometry) -> int:
-    """Return the number of cycles from ``address`` to the flags ``load`` and ``gate`` of the same row; the
-    accumulator's sum follows one cycle later."""
+    """Return the number of cycles from ``address`` to the flags ``load`` and ``gate``
+    of the same row; the accumulator's sum follows one cycle later."""
     return X_STAGE + MULTIPLY_LATENCY + geometry.lane_rows
 
 
 class Lane(wiring.Component):
-    """One column of the array: ``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x *
-    w[address] : 0).
+    """One column of the array: ``accumulator`` <= (``load`` ? 0 : ``accumulator``) +
+    (``gate`` ? x * w[address] : 0).
 
-    With two ``lane_rows`` x_other * w[write_address] is added too, its input a cycle after ``x``; the
-    multiplier of it is made of LUTs.
+    With two ``lane_rows`` x_other * w[write_address] is added too, its input a cycle
+    after ``x``; the multiplier of it is made of LUTs.
 
-    Latency: ``flag_stage`` + 1 cycles from ``address`` to ``accumulator``; the word read is in ``cell`` after
-    X_STAGE. ``write`` has a bit for the weight and, where virtual chips are built, one for the target.
-    Resources: one multiplier, one memory of weight_depth cells, a ``GatedAccumulator``.
+    Latency: ``flag_stage`` + 1 cycles from ``address`` to ``accumulator``; the word
+    read is in ``cell`` after X_STAGE. ``write`` has a bit for the weight and, where
+    virtual chips are built, one for the target. Resources: one multiplier, one memory
+    of weight_depth cells, a ``GatedAccumulator``.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -110,8 +113,8 @@ class Lane(wiring.Component):
             memory.write.eq(self.write),
             memory.write_address.eq(self.write_address),
             memory.write_data.eq(self.write_data.replicate(self.parts)),
-            # Block RAMs and multipliers are in different columns of the die: one pipeline register between
-            # them.
+            # Block RAMs and multipliers are in different columns of the die: one
+            # pipeline register between them.
             self.cell.eq(delayed(m, memory.data, X_STAGE - READ_LATENCY, "cell")),
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),

@@ -1,5 +1,5 @@
-"""campaign: runs chips x trials x samples without the host: each virtual chip is sampled, its inferences are
-run, and their votes are counted."""
+"""campaign: runs chips x trials x samples without the host: each virtual chip is
+sampled, its inferences are run, and their votes are counted."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -24,16 +24,18 @@ assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before i
 
 
 class Campaign(Sized):
-    """Runs a measurement campaign: for each virtual chip, trial and sample it runs an inference and counts a
-    vote for the largest logit (the first of equal logits).
+    """Runs a measurement campaign: for each virtual chip, trial and sample it runs an
+    inference and counts a vote for the largest logit (the first of equal logits).
 
-    ``run`` clears the votes. Then, for each chip, it has the chip drawn (``redraw_*``, chip + 1 on
-    ``stream``), streams the samples from the sample buffer into the core's input banks, and counts the
-    winning class of each inference by sample and class. ``correct`` of a chip counts the inferences whose
-    winner equals the sample's label. ``abort`` ends the campaign after the inferences under way. In both
-    cases the nominal weights are back in the array before ``busy`` falls. Latency: that of the inferences,
-    which load one input a cycle (four with overlap) while the previous inference computes; about 30 cycles
-    more a chip, and campaign_votes cycles at the beginning. Resources: the four memories, about 500 LUTs.
+    ``run`` clears the votes. Then, for each chip, it has the chip drawn (``redraw_*``,
+    chip + 1 on ``stream``), streams the samples from the sample buffer into the core's
+    input banks, and counts the winning class of each inference by sample and class.
+    ``correct`` of a chip counts the inferences whose winner equals the sample's label.
+    ``abort`` ends the campaign after the inferences under way. In both cases the
+    nominal weights are back in the array before ``busy`` falls. Latency: that of the
+    inferences, which load one input a cycle (four with overlap) while the previous
+    inference computes; about 30 cycles more a chip, and campaign_votes cycles at the
+    beginning. Resources: the four memories, about 500 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -66,8 +68,8 @@ class Campaign(Sized):
         chip = Signal(range(CAMPAIGN_CHIPS + 1))
         clear_address = Signal(range(g.campaign_votes))
         m.d.comb += self.chips_done.eq(chip)
-        # Inferences that are under way when the campaign begins are computed by the nominal chip, so
-        # ``stream`` stays 0 until they have ended.
+        # Inferences that are under way when the campaign begins are computed by the
+        # nominal chip, so ``stream`` stays 0 until they have ended.
         launch, launched_all, voted_all = Signal(), Signal(), Signal()
         keep = Signal()
 
@@ -130,8 +132,8 @@ class Campaign(Sized):
     def _load(
         self, m: Module, votes: Votes, launch: Signal, stopping: Signal, launched_all: Signal
     ) -> Signal:
-        """Load samples into the input banks and start their inferences; return the number of inferences under
-        way whose vote has still to be counted."""
+        """Load samples into the input banks and start their inferences; return the
+        number of inferences under way whose vote has still to be counted."""
         g = self.geometry
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
         pointer = Signal(range(g.campaign_words))
@@ -148,22 +150,22 @@ class Campaign(Sized):
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - votes.voted)
         m.d.sync += last_sample.eq(sample + 1 == self.samples)
-        # Both conditions are computed a cycle ahead; this is safe because every wait of the state machine
-        # takes longer than a cycle.
+        # Both conditions are computed a cycle ahead; this is safe because every wait of
+        # the state machine takes longer than a cycle.
         over, may = Signal(), Signal()
         m.d.sync += [
             over.eq(stopping | (trial == self.trials) | (self.samples == 0)),
             may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
         ]
-        # ``place`` and the inference number do not change from the beginning of a sample's load until its
-        # inference starts.
+        # ``place`` and the inference number do not change from the beginning of a
+        # sample's load until its inference starts.
         place = Signal(32)
         m.d.sync += [
             place.eq(sample + (trial << TRIAL_SHIFT)),
             self.start.payload.inference.eq(self.first_index + place),
         ]
-        # With overlap, one word of the sample buffer is loaded per cycle, BUFFER_LATENCY cycles after its
-        # request.
+        # With overlap, one word of the sample buffer is loaded per cycle,
+        # BUFFER_LATENCY cycles after its request.
         read_word = Signal()
         if g.overlap:
             arrived = delayed(m, read_word, BUFFER_LATENCY, "arrived")

@@ -1,5 +1,5 @@
-"""redraw: randomly samples the effective weights of a virtual chip around the target weights
-(``ndrite.emulator.spec.variation``)."""
+"""redraw: randomly samples the effective weights of a virtual chip around the target
+weights (``ndrite.emulator.spec.variation``)."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Value
@@ -35,14 +35,15 @@ assert SAMPLE_STAGE >= 1
 
 
 class Redraw(Sized):
-    """Samples the random weights of a virtual chip: w = c(G+) - c(G-), where the code of a cell with table
-    entry a is c = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max), or a fixed code if the cell
-    is stuck.
+    """Samples the random weights of a virtual chip: w = c(G+) - c(G-), where the code
+    of a cell with table entry a is c = clip((mean[a] * 256 + sigma[a] * g + 2^15) >>
+    16, 0, code_max), or a fixed code if the cell is stuck.
 
-    Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle; with ``nominal`` the
-    targets themselves go to the array. ``start`` for one cycle while ``busy`` is down. Latency: K + about
-    16 cycles for each set of columns (keys of the next are made meanwhile), 40 at the beginning.
-    Resources: for every column at once two sample pipes, two multipliers, a table of 256 * 32 bits; one
+    Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle;
+    with ``nominal`` the targets themselves go to the array. ``start`` for one cycle
+    while ``busy`` is down. Latency: K + about 16 cycles for each set of columns (keys
+    of the next are made meanwhile), 40 at the beginning. Resources: for every column
+    at once two sample pipes, two multipliers, a table of 256 * 32 bits; one
     Speck64/128 round.
     """
 
@@ -167,8 +168,9 @@ class Redraw(Sized):
         return m
 
     def _layers(self, m: Module, layer: Signal) -> tuple[Value, Value, Value, Value]:
-        """Return the fields inputs, outputs, weight base and last of the descriptor of ``layer``, one cycle
-        later. They are read from copies of the descriptors that the bus has written."""
+        """Return the fields inputs, outputs, weight base and last of the descriptor of
+        ``layer``, one cycle later. They are read from copies of the descriptors that
+        the bus has written."""
         g, window = self.geometry, self.layers
         word_bits = exact_log2(DESCRIPTOR_WORDS)
         read = {}
@@ -182,8 +184,8 @@ class Redraw(Sized):
                 write.en.eq(enable),
                 port.addr.eq(layer),
             ]
-            # The write enable is registered; this is allowed because the bus keeps address and data for one
-            # more cycle.
+            # The write enable is registered; this is allowed because the bus keeps
+            # address and data for one more cycle.
             m.d.sync += enable.eq(window.write & (window.address[:word_bits] == word))
             read[word] = port.data
 
@@ -194,8 +196,8 @@ class Redraw(Sized):
         return field("inputs"), field("outputs"), field("weight_base"), field("last")
 
     def _draw(self, m: Module, pipes: list[Gaussian], nominal: Signal) -> list[Signal]:
-        """Sample the weights whose target weights are in ``peeked``; the sampled weights are valid at
-        pipeline stage CODE_STAGE + 1."""
+        """Sample the weights whose target weights are in ``peeked``; the sampled
+        weights are valid at pipeline stage CODE_STAGE + 1."""
         g, table = self.geometry, self.table
         weight_max = g.weight_max
         # Table entry for a cell whose target is 0: the other cell of each differential pair.
@@ -238,8 +240,8 @@ class Redraw(Sized):
         return weights
 
     def _code(self, m: Module, entry: Signal, pipe: Gaussian, name: str) -> Signal:
-        """Compute the code of one cell, MULTIPLY_LATENCY + 2 cycles after the cell's table entry
-        (SCALE_STAGE)."""
+        """Compute the code of one cell, MULTIPLY_LATENCY + 2 cycles after the cell's
+        table entry (SCALE_STAGE)."""
         code_low, code_high, code_max = (self.stuck_codes[i : i + 8] for i in (0, 8, 16))
         m.submodules[f"scale_{name}"] = scale = Multiplier(unsigned(16), signed(12))
         m.d.comb += [scale.a.eq(entry[16:]), scale.b.eq(pipe.sample)]

@@ -1,5 +1,5 @@
-"""votes: counts the winning classes of a campaign's inferences by sample and class, and each chip's correct
-answers."""
+"""votes: counts the winning classes of a campaign's inferences by sample and class, and
+each chip's correct answers."""
 
 from typing import Any
 
@@ -20,13 +20,15 @@ BUFFER_LATENCY = READ_LATENCY + 1
 WINNERS = 4
 """Number of votes that may wait to be counted."""
 VOTE_LATENCY = BUFFER_LATENCY + 2
-"""Cycles that counting a vote takes: the counter and the label are read, compared and counted up."""
+"""Cycles that counting a vote takes: the counter and the label are read,
+compared and counted up."""
 
 
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
-    """Connect ``memory`` to a bus window: the bus writes the memory and reads it on request; in all other
-    cycles the word at ``address`` is read."""
-    # The memory's block RAMs are spread over the chip: a register in front of them shortens the wires.
+    """Connect ``memory`` to a bus window: the bus writes the memory and reads it on
+    request; in all other cycles the word at ``address`` is read."""
+    # The memory's block RAMs are spread over the chip: a register in front of them
+    # shortens the wires.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
         memory.write.eq(window.write),
@@ -37,12 +39,13 @@ def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) 
 
 
 class Votes(Sized):
-    """Counts a vote for the largest logit of each inference (the first of equal logits); ``voted`` pulses
-    when a vote has been counted.
+    """Counts a vote for the largest logit of each inference (the first of equal
+    logits); ``voted`` pulses when a vote has been counted.
 
-    ``launch`` begins a chip, whose correct ones go to its place when ``keep`` says so. While ``clear`` is up
-    the counter at ``clear_address`` is set to 0. Inferences come sample by sample, ``samples`` a trial.
-    Latency: VOTE_LATENCY a vote, one after the other. Resources: three memories, two counters.
+    ``launch`` begins a chip, whose correct ones go to its place when ``keep`` says so.
+    While ``clear`` is up the counter at ``clear_address`` is set to 0. Inferences come
+    sample by sample, ``samples`` a trial. Latency: VOTE_LATENCY a vote, one after the
+    other. Resources: three memories, two counters.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -78,8 +81,8 @@ class Votes(Sized):
         m.d.sync += finished.eq(self.running & logit.valid & logit.final)
         with m.If(logit.valid):
             m.d.sync += size.eq(logit.column + 1)
-        # Votes are counted one at a time, VOTE_LATENCY cycles each. The queue holds at most as many winners
-        # as inferences are under way.
+        # Votes are counted one at a time, VOTE_LATENCY cycles each. The queue holds at
+        # most as many winners as inferences are under way.
         age = Signal(range(VOTE_LATENCY + 1))
         m.d.comb += [
             winners.i.valid.eq(finished),

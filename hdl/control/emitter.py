@@ -1,4 +1,5 @@
-"""emitter: selects one row per cycle, or two, from the scanned words and broadcasts them to the array."""
+"""emitter: selects one row per cycle, or two, from the scanned words and broadcasts
+them to the array."""
 
 import functools
 import operator
@@ -14,17 +15,18 @@ from ndrite.hdl.parts.set_bits import at_most_set, inner_two, second_set
 
 
 class Emitter(wiring.Component):
-    """Emits the rows that the scanned words mark with ``visit``, in ascending order and without an idle cycle
-    between words or passes.
+    """Emits the rows that the scanned words mark with ``visit``, in ascending order and
+    without an idle cycle between words or passes.
 
-    With two ``lane_rows``, a cycle takes the lowest and the highest remaining row of a word. A word's last
-    row is emitted together with the highest row of the next word, if that word has a second row. The input of
-    a missing second row is 0.
+    With two ``lane_rows``, a cycle takes the lowest and the highest remaining row of a
+    word. A word's last row is emitted together with the highest row of the next word,
+    if that word has a second row. The input of a missing second row is 0.
 
-    A pass's last row waits until readout has freed the column registers (``release``), or a place in the
-    queue in front of them (``waiting_sums``). ``idle``: all rows of the words taken have been emitted, and
-    every place is free. Latency: 3 cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8
-    bits out of 64), less for words of fewer ``rows``.
+    A pass's last row waits until readout has freed the column registers (``release``),
+    or a place in the queue in front of them (``waiting_sums``). ``idle``: all rows of
+    the words taken have been emitted, and every place is free. Latency: 3 cycles from
+    ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64), less
+    for words of fewer ``rows``.
     """
 
     def __init__(self, geometry: Geometry, rows: int = WORD_ROWS) -> None:
@@ -43,18 +45,19 @@ class Emitter(wiring.Component):
         m = Module()
         g, rows, lane_rows = self.geometry, self.rows, self.geometry.lane_rows
         word = Signal(word_layout(g, rows), reset_less=True)
-        # Both signals have eight bits even if a word has fewer rows; their upper bits are then 0.
+        # Both signals have eight bits even if a word has fewer rows; their
+        # upper bits are then 0.
         left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
         picks = [pick] if lane_rows == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
-        # ``some``: the word has rows left to emit; ``only``: one cycle emits all rows that are left. Both are
-        # computed a cycle ahead.
+        # ``some``: the word has rows left to emit; ``only``: one cycle emits all rows
+        # that are left. Both are computed a cycle ahead.
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
         next_word, ready = self.words.payload, self.words.ready
-        # The rows that one cycle emits: rows of the present word and, if the present word has only one row
-        # left, a row of the next word.
+        # The rows that one cycle emits: rows of the present word and, if the present
+        # word has only one row left, a row of the next word.
         sources = [[(word, pick)] for pick in picks]
         if lane_rows > 1:
             lone, joins = Signal(), Signal()
@@ -91,7 +94,8 @@ class Emitter(wiring.Component):
                     only.eq(next_word.few),
                 ]
 
-        # Two pipeline stages: select the row, then add the row's number to the word's weight address.
+        # Two pipeline stages: select the row, then add the row's number to the
+        # word's weight address.
         chosen = Signal(row_layout(g), reset_less=True)
         row = Signal(row_layout(g), reset_less=True)
         m.d.sync += [
@@ -116,7 +120,8 @@ class Emitter(wiring.Component):
             m.d.sync += starting.eq(closing)
         places = waiting_sums(self.geometry)
         if places:
-            # ``free`` and ``more`` together count, in unary, how many more passes may emit their last row.
+            # ``free`` and ``more`` together count, in unary, how many more passes may
+            # emit their last row.
             more = Signal(places, init=-1)
             with m.If(self.emit & closing & ~self.release):
                 m.d.sync += Cat(free, more).eq(more)

@@ -26,14 +26,16 @@ from ndrite.hdl.parts.set_bits import at_most_set, first_set, outer_two, second_
 WORD_DEPTH = 32
 """Number of words that the scanner may be ahead of the array: two tiles of 128 rows."""
 ISSUE_MARGIN = 8
-"""Number of words that may be in the pipeline, and not yet in the queue, when the queue's level is read."""
+"""Number of words that may be in the pipeline, and not yet in the queue, when the
+queue's level is read."""
 HOPS = 24
-"""Cycles after which a word that was read, or a row that was emitted, has passed the last unit of lanes."""
+"""Cycles after which a word that was read, or a row that was emitted, has passed the
+last unit of lanes."""
 
 
 class InputWord(NamedTuple):
-    """A word of eight input codes: whether there is one, whether it is the last of its pass, its address, its
-    codes, and which of its rows are visited."""
+    """A word of eight input codes: whether there is one, whether it is the last of its
+    pass, its address, its codes, and which of its rows are visited."""
 
     valid: Value
     last: Value
@@ -43,19 +45,22 @@ class InputWord(NamedTuple):
 
 
 class Scanner(wiring.Component):
-    """Reads the inputs of a pass, eight rows per cycle. It computes the input slices x_j[k] = (x[k] >> j*d) &
-    (2^d - 1), and the sum S of x_j[k]^2 over the pass.
+    """Reads the inputs of a pass, eight rows per cycle. It computes the input slices
+    x_j[k] = (x[k] >> j*d) & (2^d - 1), and the sum S of x_j[k]^2 over the pass.
 
-    Reads the input buffer or the previous layer's activations, the latter no further than
-    ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
-    ``clear`` asks for the count of the layer's own activation bank to restart. Without rows to visit
-    (``skip``) a pass still ends with one row of value 0.
+    Reads the input buffer or the previous layer's activations, the latter no
+    further than ``written[bank]`` words have been completed, so a layer starts
+    while the one before still finishes. ``clear`` asks for the count of the layer's
+    own activation bank to restart. Without rows to visit (``skip``) a pass still
+    ends with one row of value 0.
 
-    Where lanes divide into groups each unit of lanes that leads a group (``leads``) has ``words`` of its own
-    rows. A pass in other groups than those before it waits until all are ``idle``, and HOPS more.
+    Where lanes divide into groups each unit of lanes that leads a group (``leads``) has
+    ``words`` of its own rows. A pass in other groups than those before it waits until
+    all are ``idle``, and HOPS more.
 
-    Latency: 6 cycles from buffer read to ``words`` (with ``skip`` 7), 15 to ``energy``. Resources: eight
-    multipliers when the geometry has noise, a 32-word queue for each unit.
+    Latency: 6 cycles from buffer read to ``words`` (with ``skip`` 7), 15 to
+    ``energy``. Resources: eight multipliers when the geometry has noise, a 32-word
+    queue for each unit.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -95,9 +100,9 @@ class Scanner(wiring.Component):
             wiring.connect(m, queue.o, wiring.flipped(words))
             self.queues.append(queue)
 
-        # A pass leaves its queue while the previous pass is scanned. If the pass reads the codes of a sample,
-        # it follows at once. If it reads activations, they must all be present first, which is known two
-        # cycles later.
+        # A pass leaves its queue while the previous pass is scanned. If the pass reads
+        # the codes of a sample, it follows at once. If it reads activations, they must
+        # all be present first, which is known two cycles later.
         coming, now = Signal(feed_layout(g), name="coming"), Signal(feed_layout(g))
         word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
         address = Signal.like(feed.address)
@@ -108,8 +113,8 @@ class Scanner(wiring.Component):
         m.d.sync += written.eq(
             self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
         )
-        # ``present``: the input word number ``word`` may be read. It is computed a cycle ahead; after a word
-        # has been issued, the next word must be present too.
+        # ``present``: the input word number ``word`` may be read. It is computed a
+        # cycle ahead; after a word has been issued, the next word must be present too.
         present = Signal()
         m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
         room = Signal()
@@ -126,7 +131,8 @@ class Scanner(wiring.Component):
         m.d.sync += self.clear.eq((begin & coming.layer_first).replicate(g.banks) & sinks)
         m.d.sync += [begun.eq(0), settling.eq(begun)]
         with m.If(settling):
-            # From the next cycle on, ``written`` and ``present`` refer to the bank and word of this pass.
+            # From the next cycle on, ``written`` and ``present`` refer to the bank and
+            # word of this pass.
             m.d.sync += scanning.eq(1)
         with m.If(issue):
             m.d.sync += [
@@ -153,8 +159,8 @@ class Scanner(wiring.Component):
         with m.If(self.feed.valid & self.feed.ready):
             m.d.sync += [coming.eq(feed), waits.eq(1)]
 
-        # Pipeline stages: the buffer's data arrives (2), is chosen (3) and sliced (4); zero rows are known
-        # and the word is queued (5).
+        # Pipeline stages: the buffer's data arrives (2), is chosen (3) and sliced (4);
+        # zero rows are known and the word is queued (5).
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
         address_1 = Signal.like(address)
         rows_1 = Signal(WORD_ROWS)
@@ -226,8 +232,8 @@ class Scanner(wiring.Component):
         visit, single = mine, at_most_set(eight, g.lane_rows)
         picks = [pick[:count] for pick in (outer_two(eight) if g.lane_rows > 1 else [first_set(eight)])]
         if g.skip:
-            # A pass must end with a row: if all rows of its last word are 0, the word's first row is visited
-            # anyway.
+            # A pass must end with a row: if all rows of its last word are 0, the word's
+            # first row is visited anyway.
             alone = last & ~mine.any()
             visit, picks[0] = mine | alone, picks[0] | alone
         else:
@@ -251,15 +257,15 @@ class Scanner(wiring.Component):
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
 
     def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:
-        """Return a signal that says whether the lanes already form the groups that the offered pass needs.
-        The grouping changes only when the pipeline is empty."""
+        """Return a signal that says whether the lanes already form the groups that the
+        offered pass needs. The grouping changes only when the pipeline is empty."""
         g = self.geometry
         if g.lane_groups == 1:
             return Const(1)
         units = g.lane_groups
         now, still = Signal(2), Signal(range(HOPS + 1))
-        # The number of lane groups decides which units of lanes lead a group and which of a unit's rows
-        # belong to that group.
+        # The number of lane groups decides which units of lanes lead a group and which
+        # of a unit's rows belong to that group.
         self._masks = [Signal(unit_rows(g, u), name=f"mask_{u}", init=-1) for u in range(units)]
         with m.Switch(now):
             for log2 in range(units.bit_length()):
@@ -275,7 +281,8 @@ class Scanner(wiring.Component):
         with m.Elif(self.feed.valid):
             m.d.sync += now.eq(feed.lane_groups)
         settled = Signal()
-        # A pass that is offered for the first time has not yet been compared with the present grouping.
+        # A pass that is offered for the first time has not yet been compared with the
+        # present grouping.
         m.d.sync += settled.eq(self.feed.valid & ~self.feed.ready & (feed.lane_groups == now))
         return settled
 
@@ -286,8 +293,8 @@ class Scanner(wiring.Component):
         return Const(WORD_ROWS) >> now.lane_groups
 
     def _energy(self, m: Module, flags: Any, x: Signal) -> None:
-        """Compute the pass's energy S: squares of the inputs, an adder tree and a running total, with a
-        register after each."""
+        """Compute the pass's energy S: squares of the inputs, an adder tree and a
+        running total, with a register after each."""
         sums = []
         for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))

@@ -20,19 +20,21 @@ from ndrite.hdl.parts.target import is_small
 
 
 class Sequencer(wiring.Component):
-    """Issues the passes of an inference in nested order: layer, column group, row tile, input slice (slice 0
-    first).
+    """Issues the passes of an inference in nested order: layer, column group, row tile,
+    input slice (slice 0 first).
 
-    ``start`` is taken with an inference's last pass. If inferences ``overlap``, it is taken with the last
-    pass of the inference's first layer. If the next inference is offered by then, its first layer is issued
-    before the other layers of the present inference, and it is taken when that layer has been issued.
+    ``start`` is taken with an inference's last pass. If inferences ``overlap``, it is
+    taken with the last pass of the inference's first layer. If the next inference is
+    offered by then, its first layer is issued before the other layers of the present
+    inference, and it is taken when that layer has been issued.
 
-    With feature maps, an inference begins at the ``layer`` that ``start`` names, and each column group of a
-    layer may have its own rows.
+    With feature maps, an inference begins at the ``layer`` that ``start`` names, and
+    each column group of a layer may have its own rows.
 
-    One pass every 3 cycles at most, far ahead of the array; a small platform takes twelve cycles more a
-    layer. ``inputs`` is layer 0's input length; ``noise_enable`` 0 issues every pass without noise.
-    Resources: layers * 256 bits of memory and about 250 LUTs of counters and comparators.
+    One pass every 3 cycles at most, far ahead of the array; a small platform takes
+    twelve cycles more a layer. ``inputs`` is layer 0's input length; ``noise_enable`` 0
+    issues every pass without noise. Resources: layers * 256 bits of memory and about
+    250 LUTs of counters and comparators.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -59,8 +61,9 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        # Counters are as wide as the descriptor's fields; on a small platform, only as wide as the largest
-        # values of a program that fits. A tile has the array's number of rows, even if a layer has fewer.
+        # Counters are as wide as the descriptor's fields; on a small platform, only as
+        # wide as the largest values of a program that fits. A tile has the array's
+        # number of rows, even if a layer has fewer.
         row_bits, column_bits = 16, 16
         if small:
             row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
@@ -74,8 +77,8 @@ class Sequencer(wiring.Component):
         last_tile, last_group, last_slice = Signal(), Signal(), Signal()
         address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
         lshift = Signal(3)
-        # One register for each state that has a high fan-out: a pass is offered, the counters advance, a
-        # layer begins.
+        # One register for each state that has a high fan-out: a pass is offered, the
+        # counters advance, a layer begins.
         offering, advancing, beginning = Signal(), Signal(), Signal()
 
         inputs, outputs, tile_rows = (
@@ -83,8 +86,9 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
-        # Numbers of rows that one lane takes one after the other: ``down`` within a tile, ``run`` within the
-        # layer. If lanes are divided into groups, the groups share the rows.
+        # Numbers of rows that one lane takes one after the other: ``down`` within a
+        # tile, ``run`` within the layer. If lanes are divided into groups, the
+        # groups share the rows.
         spread: Value = Const(0)
         down: Value = row
         run: Value = inputs
@@ -100,8 +104,8 @@ class Sequencer(wiring.Component):
             # In the column memories, a column group occupies a whole number of readout steps.
             entry, entries, group_row = Signal.like(column), Signal(bits_for(g.lanes)), Signal.like(row)
             word = Signal(bits_for(g.max_inputs // WORD_ROWS - 1))
-            # Column groups are placed in adjacent lanes as long as lanes are free, and then at higher weight
-            # addresses.
+            # Column groups are placed in adjacent lanes as long as lanes are free, and
+            # then at higher weight addresses.
             lane, full = Signal(bits_for(g.lanes)), Signal()
             steps = exact_log2(g.readouts)
             m.d.sync += [
@@ -109,16 +113,17 @@ class Sequencer(wiring.Component):
                 word.eq((row + group_row) >> exact_log2(WORD_ROWS)),
                 full.eq(lane + (entries << 1) > (Const(g.lanes) >> spread)),
             ]
-        # The inference whose layer is being issued, the bank that this layer reads, and the bank that its
-        # activations are written to.
+        # The inference whose layer is being issued, the bank that this layer reads, and
+        # the bank that its activations are written to.
         opening: Value = layer == 0
         if g.map_codes:
             opening = Signal()
         if g.overlap:
             current = Signal(start_layout(g))
             bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
-            # Activations of layer 0 are in bank 0 or 1, alternating between inferences. Activations of deeper
-            # layers are in bank 2 or 3, since only one inference at a time is in deeper layers.
+            # Activations of layer 0 are in bank 0 or 1, alternating between inferences.
+            # Activations of deeper layers are in bank 2 or 3, since only one inference
+            # at a time is in deeper layers.
             input_bank = Cat(current.bank[0], Const(0, 1))
             m.d.comb += [
                 sink.eq(Mux(opening, input_bank, Cat(layer[0], Const(1, 1)))),
@@ -130,12 +135,14 @@ class Sequencer(wiring.Component):
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
-        # The present pass is the last of its column group, or of its layer. Both signals are registers, since
-        # the counters that advance with them have a high fan-out.
+        # The present pass is the last of its column group, or of its layer.
+        # Both signals are registers, since the counters that advance with them
+        # have a high fan-out.
         group_end, layer_end = Signal(), Signal()
         noisy = Signal()
         if g.noise:
-            # The flag that the layer has noise is stable when the layer's first pass is offered.
+            # The flag that the layer has noise is stable when the layer's
+            # first pass is offered.
             any_noise = field("variance_out").any() | field("var_cell").any()
             m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [
@@ -185,8 +192,8 @@ class Sequencer(wiring.Component):
                 p.readout.group.second.eq(field("second")),
             ]
 
-        # These registers are stable in state "compare", since their inputs change only in the states "layer"
-        # and "advance".
+        # These registers are stable in state "compare", since their inputs change only
+        # in the states "layer" and "advance".
         m.d.sync += [
             last_tile.eq(rows_left <= tile_rows),
             rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
@@ -207,13 +214,14 @@ class Sequencer(wiring.Component):
         else:
             settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
         if g.overlap:
-            # ``begun``: an inference whose first layer has been issued; ``halfway``: the other layers of that
-            # inference have still to be issued. ``ahead``: the first layer of the inference offered on
-            # ``start`` has been issued too.
+            # ``begun``: an inference whose first layer has been issued; ``halfway``:
+            # the other layers of that inference have still to be issued. ``ahead``: the
+            # first layer of the inference offered on ``start`` has been issued too.
             begun, halfway, ahead, first_layer = Signal(start_layout(g)), Signal(), Signal(), Signal()
         with m.FSM():
             with m.State("idle"):
-                # In this state the descriptor of layer 0 is read, unless the bus uses the memory.
+                # In this state the descriptor of layer 0 is read, unless the
+                # bus uses the memory.
                 m.d.sync += layer.eq(0)
                 with m.If((layer == 0) & settled):
                     m.d.sync += self.inputs.eq(inputs)
@@ -309,8 +317,8 @@ class Sequencer(wiring.Component):
         return m
 
     def _words(self, m: Module) -> Signal:
-        """Read the layer's descriptor word by word in an endless loop. ``settled`` is set when all stored
-        words belong to the current layer."""
+        """Read the layer's descriptor word by word in an endless loop. ``settled`` is
+        set when all stored words belong to the current layer."""
         g, window = self.geometry, self.window
         m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
         self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
@@ -356,7 +364,8 @@ class Sequencer(wiring.Component):
             write.en.eq(enable),
             read.addr.eq(where),
         ]
-        # Reading takes two pipeline stages, since the wires that carry the bus's address are long.
+        # Reading takes two pipeline stages, since the wires that carry the bus's
+        # address are long.
         near = [Signal(32, name=f"near_{i}", reset_less=True) for i in range(2)]
         half = DESCRIPTOR_WORDS // 2
         for i in range(2):

@@ -1,5 +1,5 @@
-"""core: one emulated chip without link and registers: sequencer, array, noise, readout, neurons and their
-buffers."""
+"""core: one emulated chip without link and registers: sequencer, array, noise, readout,
+neurons and their buffers."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -41,23 +41,27 @@ PASS_DEPTH = 4
 class Core(Sized):
     """One emulated chip: a single array computes the layers of a network one after another.
 
-    - Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
-      says when it is taken. Banks are used one after another, from 0, and the next inference may follow in
-      the next bank while the first runs.
+    - Load an input vector through ``load*`` into a bank, then offer ``start`` with that
+      bank; ``Sequencer`` says when it is taken. Banks are used one after another, from
+      0, and the next inference may follow in the next bank while the first runs.
     - ``input_done``: the bank of the oldest started inference may be loaded again.
-    - ``done``: the inference's logits are in the result bank of the same number. They can be read through
-      ``result_address`` until that bank's next inference is started.
-    - ``inputs`` is the input length of the network in the descriptors; ``outputs`` is the output length, from
-      the first ``done`` on.
-    - ``logit`` also streams the logits as they are computed, in column order. With feature maps,
-      ``activation`` streams the codes of hidden neurons, whose layer may request ``second`` operands.
-    - ``walking``: the program has feature maps. The logits since ``walk_begins`` then follow each other in
-      one half of the result banks, which the lowest bit of ``walk_bank`` numbers, and ``outputs`` is their
-      number. All of them together use that one bank number.
-    - ``stream`` is 0 for the nominal chip, or the number of the virtual chip + 1, which ``redraw`` draws
-      while no inference is under way.
+    - ``done``: the inference's logits are in the result bank of the same number.
+      They can be read through ``result_address`` until that bank's next
+      inference is started.
+    - ``inputs`` is the input length of the network in the descriptors; ``outputs`` is
+      the output length, from the first ``done`` on.
+    - ``logit`` also streams the logits as they are computed, in column order. With
+      feature maps, ``activation`` streams the codes of hidden neurons, whose layer may
+      request ``second`` operands.
+    - ``walking``: the program has feature maps. The logits since ``walk_begins`` then
+      follow each other in one half of the result banks, which the lowest bit of
+      ``walk_bank`` numbers, and ``outputs`` is their number. All of them together use
+      that one bank number.
+    - ``stream`` is 0 for the nominal chip, or the number of the virtual chip + 1, which
+      ``redraw`` draws while no inference is under way.
 
-    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: those of the blocks.
+    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources:
+    those of the blocks.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -115,8 +119,9 @@ class Core(Sized):
         result_address = bank_address(place, result_bank, g.max_outputs)
         following = next_bank(result_bank)
         if g.map_codes:
-            # The logits of samples that are walked together follow each other. The samples have one bank
-            # number, which is left when they begin, however many of them end.
+            # The logits of samples that are walked together follow each other. The
+            # samples have one bank number, which is left when they begin, however
+            # many of them end.
             walked, half = Signal(exact_log2(results.depth) - 1), Signal()
             place = Mux(self.walking, walked, place)
             result_address = Mux(self.walking, Cat(walked, half), result_address)
@@ -176,8 +181,8 @@ class Core(Sized):
                 m.d.comb += neuron.turn.eq(self.turn)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
-        # A column's value comes one cycle after its readout step, and later if columns are added over groups
-        # of lanes. The probe's signals are delayed by as much.
+        # A column's value comes one cycle after its readout step, and later if columns
+        # are added over groups of lanes. The probe's signals are delayed by as much.
         sigma = readout.sigma_now if waiting_sums(g) else readout.sigma.payload
         late = added_latency(g)
         m.d.sync += [
@@ -188,8 +193,8 @@ class Core(Sized):
         return m
 
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
-        """Connect the block that samples virtual chips. It keeps its own copy of the layer descriptors, made
-        when the bus writes them."""
+        """Connect the block that samples virtual chips. It keeps its own copy of the
+        layer descriptors, made when the bus writes them."""
         m.submodules.redraw = redraw = Redraw(self.geometry)
         port = self.redraw
         wiring.connect(m, wiring.flipped(self.variation), redraw.table)
@@ -207,8 +212,8 @@ class Core(Sized):
         ]
 
     def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
-        """Send each issued pass to the scanner, the noise generator and the readout, through one queue for
-        each."""
+        """Send each issued pass to the scanner, the noise generator and the readout,
+        through one queue for each."""
         g = self.geometry
         issued = sequencer.passes
         depth = PASS_DEPTH * (1 + g.overlap)
@@ -234,8 +239,8 @@ class Core(Sized):
             ]
         else:
             m.d.comb += scanner.energy_room.eq(1)
-        # ``everyone`` (all queues have room) is computed a cycle ahead. It is never out of date, since the
-        # sequencer issues a pass at most every third cycle.
+        # ``everyone`` (all queues have room) is computed a cycle ahead. It is never out
+        # of date, since the sequencer issues a pass at most every third cycle.
         everyone = Signal()
         m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
         m.d.comb += issued.ready.eq(everyone)

@@ -1,5 +1,5 @@
-"""ports: the ports that every core has, whatever its architecture, and the signal that says that an inference
-starts."""
+"""ports: the ports that every core has, whatever its architecture, and the signal that
+says that an inference starts."""
 
 from amaranth import Module, Signal, signed
 from amaranth.lib import stream, wiring
@@ -27,10 +27,12 @@ EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 
 
 def probe_layout(g: Geometry) -> StructLayout:
-    """Layout of internal signals for test benches to observe; unconnected, they use no resources.
+    """Layout of internal signals for test benches to observe; unconnected, they
+    use no resources.
 
-    ``step``: P columns leave the array, with their noise; ``added``: their increments of p. Where inferences
-    overlap, ``opened``: a layer's first pass is issued, an inference's ``input_layer`` or its next one.
+    ``step``: P columns leave the array, with their noise; ``added``: their increments
+    of p. Where inferences overlap, ``opened``: a layer's first pass is issued, an
+    inference's ``input_layer`` or its next one.
     """
     return StructLayout(
         {
@@ -50,8 +52,9 @@ def probe_layout(g: Geometry) -> StructLayout:
 
 
 def redraw_signature() -> wiring.Signature:
-    """Interface to the block that samples virtual chips, from the side of the requester (flipped on the
-    core's side). The core's port ``stream`` carries the number of the virtual chip."""
+    """Interface to the block that samples virtual chips, from the side of the
+    requester (flipped on the core's side). The core's port ``stream`` carries the
+    number of the virtual chip."""
     return wiring.Signature(
         {
             "start": Out(1),
@@ -107,12 +110,12 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 class Starts(Sized):
-    """Pulses ``started`` when the first pass of an inference is ``issued``; ``feed`` has the settings of the
-    issued pass.
+    """Pulses ``started`` when the first pass of an inference is ``issued``; ``feed``
+    has the settings of the issued pass.
 
-    One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences
-    overlap passes say so themselves: ``opened`` with a layer's first, ``input_layer`` if of a sample's codes.
-    Latency: none. Resources: a flip-flop.
+    One by one an inference's first pass is the next one after its ``start`` was taken.
+    Where inferences overlap passes say so themselves: ``opened`` with a layer's first,
+    ``input_layer`` if of a sample's codes. Latency: none. Resources: a flip-flop.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -1,1 +1,2 @@
-"""Everything on a board except its pins: core, registers, watchdog, bus, and the link in front of them."""
+"""Everything on a board except its pins: core, registers, watchdog, bus, and the link
+in front of them."""

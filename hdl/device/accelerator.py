@@ -1,4 +1,5 @@
-"""accelerator: bus, registers, core and campaigns: everything except the link, which is the bus master."""
+"""accelerator: bus, registers, core and campaigns: everything except the link, which
+is the bus master."""
 
 from typing import Any
 
@@ -23,14 +24,15 @@ from ndrite.hdl.walk.walker import Walker
 
 
 class Accelerator(wiring.Component):
-    """Everything that a link drives through its port ``master``: bus, registers, core and, if the geometry
-    has virtual chips, measurement campaigns.
+    """Everything that a link drives through its port ``master``: bus, registers, core
+    and, if the geometry has virtual chips, measurement campaigns.
 
-    ``link`` and ``sequence_error`` are counted for a link of packets. The watchdog resets a core that makes
-    no progress, except for its memories; the chip then counts as not programmed. After a reset of the clock
-    domain, however short, the same reset lasts until pipelines are empty; requests wait meanwhile.
-    Its instance is called ``machine`` in waveforms and floorplans.
-    Resources: those of its parts; the core dominates.
+    ``link`` and ``sequence_error`` are counted for a link of packets. The watchdog
+    resets a core that makes no progress, except for its memories; the chip then
+    counts as not programmed. After a reset of the clock domain, however short, the
+    same reset lasts until pipelines are empty; requests wait meanwhile. Its instance
+    is called ``machine`` in waveforms and floorplans. Resources: those of its parts;
+    the core dominates.
     """
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
@@ -51,8 +53,8 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        # The walker of a program with feature maps starts an inference in every bank without checking for
-        # room, so this queue has an entry for each bank.
+        # The walker of a program with feature maps starts an inference in every bank
+        # without checking for room, so this queue has an entry for each bank.
         starts = Queue(start_layout(g), g.banks if g.map_codes else 2)
         core = SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)
@@ -75,8 +77,8 @@ class Accelerator(wiring.Component):
             loads = self._campaign(m, registers, starts, core, start, loads)
         else:
             wiring.connect(m, start, starts.i)
-        # One pipeline register, since the source of the codes is far away on the die. The extra cycle does no
-        # harm: starting an inference takes longer.
+        # One pipeline register, since the source of the codes is far away on the die.
+        # The extra cycle does no harm: starting an inference takes longer.
         m.d.sync += [port.eq(loads[name]) for name, port in members(core, loads).items()]
         if g.overlap:
             m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
@@ -107,9 +109,9 @@ class Accelerator(wiring.Component):
     def _walk(
         self, m: Module, walker: Walker, decoder: Decoder, core: Core, loads: dict[str, Value]
     ) -> tuple[Any, dict[str, Value], Value]:
-        """Connect the walker. Return the ``start`` stream and the load signals that the core gets in place of
-        the master's, and whether the program has feature maps (so that the walker executes it step by
-        step)."""
+        """Connect the walker. Return the ``start`` stream and the load signals that the
+        core gets in place of the master's, and whether the program has feature maps (so
+        that the walker executes it step by step)."""
         g, master = self.geometry, self.master
         wiring.connect(m, decoder.steps, walker.steps_window)
         wiring.connect(m, decoder.operand, walker.operand_window)
@@ -121,8 +123,8 @@ class Accelerator(wiring.Component):
         sample_word = delayed(m, master.sample_word, 1, "sample_word")
         sample_code = delayed(m, master.sample_code, 1, "sample_code")
         start = stream.Signature(start_layout(g)).create()
-        # ``may`` is one cycle old, since its source is far away on the die; this is safe because two starts
-        # never follow each other directly.
+        # ``may`` is one cycle old, since its source is far away on the die; this is
+        # safe because two starts never follow each other directly.
         may, start_accepted = Signal(), Signal()
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~start_accepted)
         m.d.comb += [
@@ -153,8 +155,8 @@ class Accelerator(wiring.Component):
     def _campaign(
         self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
-        """Connect the campaign; while it runs, no other block starts inferences on the core. Return the load
-        signals that the core gets."""
+        """Connect the campaign; while it runs, no other block starts inferences on the
+        core. Return the load signals that the core gets."""
         master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)

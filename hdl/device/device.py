@@ -14,10 +14,12 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Device(wiring.Component):
-    """Device on a byte stream: receiver, executor and transmitter of packets in front of the accelerator.
+    """Device on a byte stream: receiver, executor and transmitter of packets in front
+    of the accelerator.
 
-    Takes a byte in every cycle on ``rx_*``; ``line_error`` marks the frame under way as damaged. Answers
-    on ``tx``. One that ``learns`` has a learning core. Resources: those of its parts; the core dominates.
+    Takes a byte in every cycle on ``rx_*``; ``line_error`` marks the frame under way as
+    damaged. Answers on ``tx``. One that ``learns`` has a learning core. Resources:
+    those of its parts; the core dominates.
     """
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:

@@ -1,5 +1,5 @@
-"""learning_machine: bus, registers and learning core, driven through the host's interface; an INFER request
-does a training update."""
+"""learning_machine: bus, registers and learning core, driven through the host's
+interface; an INFER request does a training update."""
 
 from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import wiring
@@ -26,16 +26,18 @@ from ndrite.hdl.parts.pipeline import Queue
 
 
 class LearningMachine(wiring.Component):
-    """Takes the place of ``Accelerator`` on a board that learns: the host loads samples, starts training
-    updates and reads their results.
+    """Takes the place of ``Accelerator`` on a board that learns: the host loads
+    samples, starts training updates and reads their results.
 
-    A sample's first two codes are its label. While one update runs the next sample is loaded. The answer is
-    whether the answer before the update was right, then the pulses of every layer. An update is done once,
-    however often it is asked for: the latest REMEMBERED ones are answered again and not repeated, any other
-    number but the next one is answered with -1 and not done. There is no watchdog: an update always ends.
-    After a reset of the clock domain the core stays in reset until its pipelines are empty; requests wait.
-    Latency: a request is compared for a cycle before it is taken, and an update's end is known a cycle late.
-    Its instance is called ``machine``. Resources: the learning core's, a decoder and the registers.
+    A sample's first two codes are its label. While one update runs the next sample is
+    loaded. The answer is whether the answer before the update was right, then the
+    pulses of every layer. An update is done once, however often it is asked for: the
+    latest REMEMBERED ones are answered again and not repeated, any other number but the
+    next one is answered with -1 and not done. There is no watchdog: an update always
+    ends. After a reset of the clock domain the core stays in reset until its pipelines
+    are empty; requests wait. Latency: a request is compared for a cycle before it is
+    taken, and an update's end is known a cycle late. Its instance is called
+    ``machine``. Resources: the learning core's, a decoder and the registers.
     """
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0) -> None:
@@ -66,7 +68,8 @@ class LearningMachine(wiring.Component):
         connect_windows(m, decoder, core, learning_words(g))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 
-        # Codes that arrive from a packet's memory: first those of the label, then those of the sample.
+        # Codes that arrive from a packet's memory: first those of the label, then
+        # those of the sample.
         index_bits = exact_log2(g.max_inputs)
         loads, address, code = Signal(), Signal.like(master.load_address), Signal(8)
         m.d.sync += [loads.eq(master.load[0]), address.eq(master.load_address), code.eq(master.load_data)]
@@ -86,8 +89,8 @@ class LearningMachine(wiring.Component):
             core.last.eq(index == core.inputs + (LABEL_CODES - 1)),
         ]
 
-        # Only one update runs at a time. Its result goes to the bank that its sample came from, and its
-        # number is remembered when it has finished.
+        # Only one update runs at a time. Its result goes to the bank that its sample
+        # came from, and its number is remembered when it has finished.
         running, of_bank, fresh, remembered = Signal(), Signal(), Signal(), Signal()
         taken, done, looked = Signal(), Signal(), Signal()
         update, behind, count = Signal(32), Signal(32), Signal(range(REMEMBERED + 1))
@@ -114,9 +117,9 @@ class LearningMachine(wiring.Component):
             looked.eq(starts.o.valid & ~taken),
             behind.eq(core.next - next_one.inference),
             fresh.eq(core.next == next_one.inference),
-            # The update is done when the states are written. It also counts as done earlier if the next
-            # request is a fresh update, which may overlap the writing; any other access could read the states
-            # too early.
+            # The update is done when the states are written. It also counts as done
+            # earlier if the next request is a fresh update, which may overlap the
+            # writing; any other access could read the states too early.
             done.eq(running & ~done & (core.ready | (core.free & looked & fresh))),
         ]
         with m.If(taken):

@@ -35,14 +35,15 @@ CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 
 class Registers(wiring.Component):
-    """Implements every register that ``ndrite.emulator.spec.registers.REGISTERS`` lists; counters wrap at
-    2^32.
+    """Implements every register that ``ndrite.emulator.spec.registers.REGISTERS``
+    lists; counters wrap at 2^32.
 
-    Latency: a read takes READ_LATENCY cycles from ``address``; a write shows 2 cycles after it, a clearing of
-    the counters 3; an event is counted 3 cycles after it, a link's 2. ``more_done``: a sample has ended that
-    is walked together with others, and is not the last of them. Resources: 48 flip-flops for each
-    counter and control register. Beside the small core the read multiplexer has no registers of its own, and
-    those of campaigns, noise and BUSINESS read as 0.
+    Latency: a read takes READ_LATENCY cycles from ``address``; a write shows 2 cycles
+    after it, a clearing of the counters 3; an event is counted 3 cycles after it, a
+    link's 2. ``more_done``: a sample has ended that is walked together with others, and
+    is not the last of them. Resources: 48 flip-flops for each counter and control
+    register. Beside the small core the read multiplexer has no registers of its own,
+    and those of campaigns, noise and BUSINESS read as 0.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:
@@ -72,7 +73,8 @@ class Registers(wiring.Component):
         if self.small:
             left_out += () if self.geometry.redraw else CAMPAIGN
             left_out += () if self.geometry.noise else SEED
-        # The decoder rejects addresses above the last register, so the upper address bits can be ignored.
+        # The decoder rejects addresses above the last register, so the upper address
+        # bits can be ignored.
         address = window.address[: bits_for(len(REGISTERS) - 1)]
         # The address is decoded once, for reads and writes: one flip-flop for each register.
         write = Signal()
@@ -89,8 +91,8 @@ class Registers(wiring.Component):
                 held = values.setdefault(register.name, Signal(32, name=register.name))
                 with m.If(write & chosen):
                     m.d.sync += held.eq(window.write_data)
-        # A core that was reset may contain the weights of a half-drawn virtual chip, so the program no longer
-        # counts as loaded.
+        # A core that was reset may contain the weights of a half-drawn virtual chip, so
+        # the program no longer counts as loaded.
         with m.If(self.hung):
             m.d.sync += self.program_tag.eq(0)
         values["campaign_busy"] = self.campaign_busy
@@ -105,11 +107,11 @@ class Registers(wiring.Component):
         return m
 
     def _read(self, m: Module, values: dict[str, Value]) -> None:
-        """Build the read multiplexer: gated register values, then an OR tree with a register after each
-        level.
+        """Build the read multiplexer: gated register values, then an OR tree with a
+        register after each level.
 
-        Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
-        a bit of theirs only says which of them have it.
+        Two gated registers are one look-up table a bit, an OR of four too. The
+        constants are gated at once: a bit of theirs only says which of them have it.
         """
         window, step = self.window, "comb" if self.small else "sync"
         read = [register for register in REGISTERS if register.access != "wo"]
@@ -129,7 +131,8 @@ class Registers(wiring.Component):
         m.d.sync += window.read_data.eq(_any(merged))
 
     def _constant(self, m: Module, word: Signal) -> None:
-        """Drive ``word`` with the constant register at the bus address, or with 0 if there is none."""
+        """Drive ``word`` with the constant register at the bus address, or with 0
+        if there is none."""
         address = self.window.address[: bits_for(len(REGISTERS) - 1)]
         with m.Switch(address):
             for register in REGISTERS:
@@ -140,7 +143,8 @@ class Registers(wiring.Component):
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
         """Build the performance counters and the link counters, which are cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
-        # Events come from all over the chip, some over long combinational paths: they are registered first.
+        # Events come from all over the chip, some over long combinational paths: they
+        # are registered first.
         link = self.link
         events, hung = Signal(EVENT_LAYOUT), Signal()
         more_done = Signal()

@@ -1,5 +1,5 @@
-"""watchdog: resets a core that makes no progress, and holds the reset for as long as its pipelines need to
-run empty."""
+"""watchdog: resets a core that makes no progress, and holds the reset for as long as
+its pipelines need to run empty."""
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
@@ -9,18 +9,18 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.parts.layouts import Ports, Sized
 
 RESET_CYCLES = 64
-"""Fewest cycles for which ``reset`` is high. It resets only registers that keep a state; the pipelines
-between them, whose reset would need the longest wires of the chip, run empty in this time.
-``tests/hdl/bench_restart.py`` and ``tests/hdl/learn/bench_restart.py`` measure how many cycles the pipelines
-need."""
+"""Fewest cycles for which ``reset`` is high. It resets only registers that keep a
+state; the pipelines between them, whose reset would need the longest wires of the chip,
+run empty in this time. ``tests/hdl/bench_restart.py`` and
+``tests/hdl/learn/bench_restart.py`` measure how many cycles the pipelines need."""
 
 
 class Restart(wiring.Component):
-    """Holds ``reset`` for ``cycles`` cycles after the last cycle in which ``again`` is high, and for as long
-    after the clock domain's own reset.
+    """Holds ``reset`` for ``cycles`` cycles after the last cycle in which ``again`` is
+    high, and for as long after the clock domain's own reset.
 
-    A reset of the domain may be as short as a cycle, and leaves the valid bits of pipelines as they were.
-    Latency: one cycle. Resources: 8 flip-flops.
+    A reset of the domain may be as short as a cycle, and leaves the valid bits of
+    pipelines as they were. Latency: one cycle. Resources: 8 flip-flops.
     """
 
     def __init__(self, cycles: int = RESET_CYCLES) -> None:
@@ -42,10 +42,12 @@ WATCHDOG_CYCLES_MIN = 1 << 20
 
 
 def watchdog_cycles(geometry: Geometry) -> int:
-    """Return the number of clock cycles after which the watchdog resets the core if no inference has ended.
+    """Return the number of clock cycles after which the watchdog resets the core if no
+    inference has ended.
 
-    This is several times the longest inference on ``geometry`` (eight slices of every weight word, with
-    readout as slow as the array) and the longest drawing of all cells.
+    This is several times the longest inference on ``geometry`` (eight slices of
+    every weight word, with readout as slow as the array) and the longest
+    drawing of all cells.
     """
     inference = 8 * geometry.weight_depth
     redraw = geometry.lanes * geometry.weight_depth // max(geometry.redraw, 1)
@@ -53,14 +55,15 @@ def watchdog_cycles(geometry: Geometry) -> int:
 
 
 class Watchdog(Sized):
-    """Pulses ``hung``, and then holds ``reset``, when an inference or campaign is under way and no inference
-    has ended for ``watchdog_cycles`` cycles.
+    """Pulses ``hung``, and then holds ``reset``, when an inference or campaign is under
+    way and no inference has ended for ``watchdog_cycles`` cycles.
 
     ``reset`` also follows the domain's own reset (``ndrite.hdl.device.watchdog``).
 
-    The count runs while inferences are under way (``started`` minus ``done``) or ``campaign_busy`` is high.
-    It restarts when an inference ends, or when a part of a program with feature maps ends (``going_on``).
-    Latency: one cycle. Resources: about 50 LUTs and 30 flip-flops.
+    The count runs while inferences are under way (``started`` minus ``done``) or
+    ``campaign_busy`` is high. It restarts when an inference ends, or when a part of a
+    program with feature maps ends (``going_on``). Latency: one cycle. Resources: about
+    50 LUTs and 30 flip-flops.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -15,8 +15,9 @@ ADDRESS = int(IPv4Address("192.168.1.77"))
 
 @dataclass(frozen=True)
 class Addresses:
-    """A device's MAC address (48 bits), IPv4 address (32 bits) and UDP port, as numbers. The byte of an
-    address that is written first is its most significant byte."""
+    """A device's MAC address (48 bits), IPv4 address (32 bits) and UDP port, as
+    numbers. The byte of an address that is written first is its most
+    significant byte."""
 
     mac: int = MAC
     address: int = ADDRESS
@@ -24,8 +25,8 @@ class Addresses:
 
     @classmethod
     def of(cls, address: str | None, mac: str | None) -> Addresses:
-        """Parse the texts of an IPv4 ``address`` and of a ``mac`` address; None stands for the default
-        address. Raises ValueError, which says what is accepted."""
+        """Parse the texts of an IPv4 ``address`` and of a ``mac`` address; None stands
+        for the default address. Raises ValueError, which says what is accepted."""
         number, mac_number = ADDRESS, MAC
         if address is not None:
             try:

@@ -11,23 +11,26 @@ from ndrite.hdl.link.states import States
 from ndrite.hdl.noise.pass_schedule import PassKey
 
 AGE_CYCLES = 1024
-"""Time for which data waits to fill a datagram: about 10 us, a fraction of a round trip through a host."""
+"""Time for which data waits to fill a datagram: about 10 us, a fraction of a round
+trip through a host."""
 NUMBER_BITS = 24
-"""Number of bits of a 64-bit session token that are the number of the offer; the other bits authenticate the
-token."""
+"""Number of bits of a 64-bit session token that are the number of the offer; the other
+bits authenticate the token."""
 ANSWER_BYTES = spec.OFFER_BYTES
 assert ANSWER_BYTES == spec.REFUSED_BYTES
 
 
 class Datagrams(wiring.Component):
-    """Implements the device's side of the datagram protocol in ``ndrite.emulator.spec.datagrams``.
+    """Implements the device's side of the datagram protocol in
+    ``ndrite.emulator.spec.datagrams``.
 
-    Received datagrams arrive whole and checked: bytes on ``rx``, with ``rx_last`` at the last byte; their
-    sender and ``rx_length`` (in bytes) are valid together with the bytes. Datagrams to send leave as bytes on
-    ``tx``, followed by a pulse of ``tx_commit``; their receiver is valid together with the bytes.
-    ``stream_*`` is the device's side, which takes a byte in every cycle. ``second`` pulses once a second.
-    Latency: 20 cycles from a datagram's first byte to the stream, 35 more for the first datagram of a
-    session. Resources: about 900 LUTs and 800 flip-flops.
+    Received datagrams arrive whole and checked: bytes on ``rx``, with ``rx_last`` at
+    the last byte; their sender and ``rx_length`` (in bytes) are valid together with the
+    bytes. Datagrams to send leave as bytes on ``tx``, followed by a pulse of
+    ``tx_commit``; their receiver is valid together with the bytes. ``stream_*`` is the
+    device's side, which takes a byte in every cycle. ``second`` pulses once a second.
+    Latency: 20 cycles from a datagram's first byte to the stream, 35 more for the first
+    datagram of a session. Resources: about 900 LUTs and 800 flip-flops.
     """
 
     def __init__(self, *, age_cycles: int = AGE_CYCLES) -> None:
@@ -112,7 +115,8 @@ class Datagrams(wiring.Component):
                 begins.eq(0),
                 refuses.eq(is_kind[Kind.OPEN] & opens & ~free),
             ]
-            # A session token is computed only for a datagram that asks for a token or must present one.
+            # A session token is computed only for a datagram that asks for a token or
+            # must present one.
             mixes = (is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)
             states.choose((mixes, "mix"), otherwise="act")
         with states.at("mix"):
@@ -163,11 +167,13 @@ class Datagrams(wiring.Component):
     def _offer(
         self, m: Module, states: States, of_data: Value, token: Value, sender: Value, fresh: Signal
     ) -> tuple[Value, Value]:
-        """Offer a session token to ``sender``. Return the offered token, and whether the received ``token``
-        was once offered to this sender and no later session has begun since.
+        """Offer a session token to ``sender``. Return the offered token, and
+        whether the received ``token`` was once offered to this sender and no later
+        session has begun since.
 
-        The device stores nothing about an offer, so that no number of later offers makes it void: a token
-        consists of its number and of the encryption of number and receiver under a secret of this device.
+        The device stores nothing about an offer, so that no number of later offers
+        makes it void: a token consists of its number and of the encryption of number
+        and receiver under a secret of this device.
         """
         m.submodules.cipher = cipher = PassKey()
         secret, next_number, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)
@@ -201,8 +207,8 @@ class Datagrams(wiring.Component):
         states = States(m, "idle", "number", "load", "head", "piece", "commit")
         head, left = Signal(8 * ANSWER_BYTES), Signal(range(ANSWER_BYTES + 1))
         of_answer, room, age = Signal(), Signal(range(spec.PIECE_MAX + 1)), Signal(range(self.age_cycles + 1))
-        # ``rests``: the last byte sent ended a frame; ``over``: a new session has begun, so the datagram
-        # being sent belongs to the previous session.
+        # ``rests``: the last byte sent ended a frame; ``over``: a new session has
+        # begun, so the datagram being sent belongs to the previous session.
         old, rests, over = Signal(), Signal(), Signal()
         m.d.sync += [old.eq(age == self.age_cycles), over.eq(self.beginning | (over & ~states["idle"]))]
         passing = states["piece"] & ~over

@@ -1,4 +1,5 @@
-"""ethernet: carries a device's frames over gigabit Ethernet, and answers ICMP echo requests by itself."""
+"""ethernet: carries a device's frames over gigabit Ethernet, and answers ICMP echo
+requests by itself."""
 
 from amaranth import DomainRenamer, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -13,12 +14,14 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Echo(wiring.Component):
-    """Connects a receiving and a sending ``Slots``: it passes received UDP payload to ``rx``, and copies the
-    body of a received echo request (ping) into the slot to be sent.
+    """Connects a receiving and a sending ``Slots``: it passes received UDP
+    payload to ``rx``, and copies the body of a received echo request (ping) into
+    the slot to be sent.
 
-    ``tx`` and ``commit`` are the datagrams that the owner sends, to ``receiver``; ``sender`` is that of a
-    received datagram. While an echo is copied the owner's side is not ready; one that finds the owner in the
-    middle of a datagram waits. Latency: one cycle. Resources: about 150 LUTs.
+    ``tx`` and ``commit`` are the datagrams that the owner sends, to ``receiver``;
+    ``sender`` is that of a received datagram. While an echo is copied the owner's side
+    is not ready; one that finds the owner in the middle of a datagram waits. Latency:
+    one cycle. Resources: about 150 LUTs.
     """
 
     def __init__(self) -> None:
@@ -43,8 +46,8 @@ class Echo(wiring.Component):
         m = Module()
         echo, reply_pending, odd, count = Signal(), Signal(), Signal(), Signal(LENGTH_BITS)
         total = Signal(27)
-        # An echo is copied only if the transmit slot holds no part of another datagram, now or in the next
-        # cycle.
+        # An echo is copied only if the transmit slot holds no part of another datagram,
+        # now or in the next cycle.
         copying = Signal()
         finish = Signal()
         with m.If(
@@ -97,8 +100,9 @@ class Echo(wiring.Component):
 
 
 RECEIVE_SLOTS, SEND_SLOTS = 4, 2
-"""Numbers of slots for received datagrams and for those to send. A host fills its window of requests at once;
-at 100 MHz received bytes are taken from the slots a fifth more slowly than they arrive."""
+"""Numbers of slots for received datagrams and for those to send. A host fills its
+window of requests at once; at 100 MHz received bytes are taken from the slots a fifth
+more slowly than they arrive."""
 
 GMII = {
     "gmii_rx_valid": In(1),
@@ -110,12 +114,13 @@ GMII = {
 
 
 class Ethernet(wiring.Component):
-    """Ethernet core for one IPv4 address: it answers ARP and ICMP echo requests, and carries the byte stream
-    in UDP datagrams to and from one peer.
+    """Ethernet core for one IPv4 address: it answers ARP and ICMP echo requests, and
+    carries the byte stream in UDP datagrams to and from one peer.
 
-    ``gmii_*`` belong to domain ``eth``, 125 MHz: a byte a cycle while valid. All else is ``sync``'s, at any
-    frequency: ``stream_*`` and ``answers`` as in ``ndrite.hdl.ethernet.datagrams``. Frames and
-    datagrams that find no free slot are dropped. Resources: 12 KiB of block RAM, about 2000 LUTs.
+    ``gmii_*`` belong to domain ``eth``, 125 MHz: a byte a cycle while valid. All else
+    is ``sync``'s, at any frequency: ``stream_*`` and ``answers`` as in
+    ``ndrite.hdl.ethernet.datagrams``. Frames and datagrams that find no free slot are
+    dropped. Resources: 12 KiB of block RAM, about 2000 LUTs.
     """
 
     def __init__(self, own: Addresses, *, second_cycles: int) -> None:

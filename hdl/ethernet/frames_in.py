@@ -1,4 +1,5 @@
-"""frames_in: receives Ethernet frames, and keeps complete datagrams and ARP requests for this device."""
+"""frames_in: receives Ethernet frames, and keeps complete datagrams and ARP
+requests for this device."""
 
 from collections.abc import Iterable
 
@@ -21,34 +22,35 @@ ADDRESSES = IP + 12
 """Position of the two addresses in the IP header, which a UDP checksum covers too."""
 UDP = ICMP = IP + IP_BYTES
 UDP_BYTES, ECHO_BYTES = 8, 4
-"""Header bytes before the data that is kept: a UDP payload, or the part of an ICMP echo that its answer
-repeats."""
+"""Header bytes before the data that is kept: a UDP payload, or the part of an ICMP echo
+that its answer repeats."""
 HEADERS = UDP + UDP_BYTES
 """Bytes of the longest headers: those of a datagram, and an ARP request."""
 BROADCAST = b"\xff" * 6
 ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
-"""First bytes of an ARP request: EtherType, hardware type (Ethernet), protocol (IPv4), lengths of their
-addresses, and the code of a request."""
+"""First bytes of an ARP request: EtherType, hardware type (Ethernet), protocol (IPv4),
+lengths of their addresses, and the code of a request."""
 PROTOCOLS = {"icmp": 1, "udp": 17}
 SOURCES: dict[str, tuple[int, int, dict[int, tuple[int, int]]]] = {
     "source": (6, 6, {6: (0, 0x01)}),
     "inquirer": (22, 6, {22: (0, 0x01)}),
     "sender": (ADDRESSES, 4, {}),
 }
-"""Address fields that name the sender of a frame, of an ARP request and of a datagram -> (first byte, number
-of bytes, pattern of the address of a single host)."""
+"""Address fields that name the sender of a frame, of an ARP request and of a datagram
+-> (first byte, number of bytes, pattern of the address of a single host)."""
 
 
 class FramesIn(wiring.Component):
-    """Receives frames as GMII bytes, one per cycle while ``valid`` is high; ``error`` marks a byte that the
-    PHY received with an error.
+    """Receives frames as GMII bytes, one per cycle while ``valid`` is high; ``error``
+    marks a byte that the PHY received with an error.
 
-    A UDP datagram or ICMP echo request for this device goes to the slots (``put``, ``data``, then ``keep``
-    with ``kept``, or ``drop``) if preamble, FCS, lengths and every checksum are right. Dropped are: UDP
-    datagrams without a checksum; IPv4 options and fragments; VLAN tags; frames whose sender is no host, a
-    group, or this device; and frames for which there is no ``room``. ``arp`` pulses when a host asks for this
-    device's MAC address; its own addresses are on ``arp_mac`` and ``arp_address``. Latency: 8 cycles after a
-    frame. Resources: about 500 LUTs.
+    A UDP datagram or ICMP echo request for this device goes to the slots (``put``,
+    ``data``, then ``keep`` with ``kept``, or ``drop``) if preamble, FCS, lengths and
+    every checksum are right. Dropped are: UDP datagrams without a checksum; IPv4
+    options and fragments; VLAN tags; frames whose sender is no host, a group, or this
+    device; and frames for which there is no ``room``. ``arp`` pulses when a host asks
+    for this device's MAC address; its own addresses are on ``arp_mac`` and
+    ``arp_address``. Latency: 8 cycles after a frame. Resources: about 500 LUTs.
     """
 
     def __init__(self, own: Addresses) -> None:
@@ -72,13 +74,14 @@ class FramesIn(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # ``taken`` is the latest byte of a frame; ``at`` is the number of that byte, counted from the end of
-        # the preamble.
+        # ``taken`` is the latest byte of a frame; ``at`` is the number of that byte,
+        # counted from the end of the preamble.
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
         self.here = Signal(HEADERS, init=1)
-        """Bit i is set while header byte i is in ``taken``. One bit a byte, because comparing a counter with
-        all numbers of a field takes twice as many levels of logic, too many for 125 MHz in a full device."""
+        """Bit i is set while header byte i is in ``taken``. One bit a byte, because
+        comparing a counter with all numbers of a field takes twice as many levels of
+        logic, too many for 125 MHz in a full device."""
         self.late = Signal(8)
         """The byte before ``taken``; by then its number has been decoded."""
         inside, hunting, valid_before, ended, doubted = (
@@ -100,8 +103,8 @@ class FramesIn(wiring.Component):
         with m.If(summing):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # After a frame's last byte: fold the checksum sums, judge the frame, keep or drop it, then clear the
-        # state.
+        # After a frame's last byte: fold the checksum sums, judge the frame, keep or
+        # drop it, then clear the state.
         behind = Signal(7)
         m.d.sync += behind.eq(Cat(ended, behind))
         self.forget = behind[6]
@@ -109,7 +112,8 @@ class FramesIn(wiring.Component):
         brings = self._payload(m, facts)
         sound = Signal()
         m.d.sync += sound.eq((crc == CRC_RESIDUE) & ~doubted & (self.at >= SHORTEST) & (self.at <= LONGEST))
-        # The sender must be a single host other than this device, so that an answer can be sent to it.
+        # The sender must be a single host other than this device, so that an answer
+        # can be sent to it.
         source, inquirer, sender = (
             ~facts[f"{who}_none"]
             & ~facts[f"{who}_own"]
@@ -133,11 +137,11 @@ class FramesIn(wiring.Component):
         return Cat(self.here[number] for number in numbers).any()
 
     def _agree(self, m: Module, fact: Signal, name: str, wanted: dict[int, tuple[int, int]]) -> None:
-        """Clear ``fact`` if a received byte differs from ``wanted``, which maps a byte's number to (expected
-        byte, mask of the compared bits).
+        """Clear ``fact`` if a received byte differs from ``wanted``, which maps a
+        byte's number to (expected byte, mask of the compared bits).
 
-        The expected byte is looked up while the received byte is in ``taken``, and compared in the next
-        cycle.
+        The expected byte is looked up while the received byte is in ``taken``, and
+        compared in the next cycle.
         """
         expected_byte, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
         for bit in range(8):
@@ -151,19 +155,20 @@ class FramesIn(wiring.Component):
             m.d.sync += fact.eq(0)
 
     def _take(self, m: Module, field: Value, name: str, first: int, count: int) -> None:
-        """Shift ``count`` received bytes, from byte number ``first`` on, into ``field``, most significant
-        byte first."""
+        """Shift ``count`` received bytes, from byte number ``first`` on, into
+        ``field``, most significant byte first."""
         taking = Signal(name=f"{name}_taking")
         m.d.sync += taking.eq(self.valid_late & self._at_one_of(range(first, first + count)))
         with m.If(taking):
             m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
     def _headers(self, m: Module) -> dict[str, Signal]:
-        """Parse the headers into facts (registers that stay set until a byte contradicts them) and into the
-        fields for lengths and addresses."""
+        """Parse the headers into facts (registers that stay set until a byte
+        contradicts them) and into the fields for lengths and addresses."""
         own_addresses = self.own
         address = own_addresses.address.to_bytes(4, "big")
-        # The IP header must have no options and must not be a fragment; the bit "do not fragment" is allowed.
+        # The IP header must have no options and must not be a fragment; the bit "do not
+        # fragment" is allowed.
         unfragmented = {IP + 6: (0, 0xBF), IP + 7: (0, 0xFF)}
         patterns = {
             "for_us": _bytes(0, own_addresses.mac.to_bytes(6, "big")),
@@ -174,8 +179,8 @@ class FramesIn(wiring.Component):
             "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]]))
             | _bytes(UDP + 2, own_addresses.port.to_bytes(2, "big")),
         }
-        # The sender must be a single host: not a multicast group (group bit, or 224.0.0.0 and above), not
-        # address 0, and not this device.
+        # The sender must be a single host: not a multicast group (group bit, or
+        # 224.0.0.0 and above), not address 0, and not this device.
         for who, (first_byte, width, unicast) in SOURCES.items():
             mine = own_addresses.mac.to_bytes(6, "big") if width == 6 else address
             patterns |= {
@@ -205,11 +210,11 @@ class FramesIn(wiring.Component):
         return facts
 
     def _payload(self, m: Module, facts: dict[str, Signal]) -> Value:
-        """Store payload bytes in the slots, as many as the header's length fields say; return whether lengths
-        and checksums are right."""
+        """Store payload bytes in the slots, as many as the header's length fields say;
+        return whether lengths and checksums are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
-        # ``end_less``: number of the datagram's last byte; ``frame_end``: number of bytes up to the end of
-        # the FCS. Both are computed long before they are used.
+        # ``end_less``: number of the datagram's last byte; ``frame_end``: number of
+        # bytes up to the end of the FCS. Both are computed long before they are used.
         end_less, frame_end = Signal(17), Signal(17)
         ahead, within, before_end, summed_here = Signal(17), Signal(), Signal(), Signal()
         inner = Signal()
@@ -246,7 +251,8 @@ class FramesIn(wiring.Component):
         for i, total in enumerate(sums):
             with m.If(adds[i]):
                 m.d.sync += total.eq(total + word)
-        # The rest of the UDP pseudo header: the protocol number, and the UDP length a second time.
+        # The rest of the UDP pseudo header: the protocol number, and the UDP
+        # length a second time.
         pseudo, udp_sum, right = Signal(17), Signal(27), Signal(2)
         folded = [Signal(17, name=f"folded_{i}") for i in range(2)]
         m.d.sync += [
@@ -272,6 +278,6 @@ class FramesIn(wiring.Component):
 
 
 def _bytes(first: int, wanted: bytes) -> dict[int, tuple[int, int]]:
-    """Return the pattern for received bytes from number ``first`` up: the expected byte and the mask 0xFF
-    (all bits are compared) by byte number."""
+    """Return the pattern for received bytes from number ``first`` up: the expected byte
+    and the mask 0xFF (all bits are compared) by byte number."""
     return {first + i: (byte, 0xFF) for i, byte in enumerate(wanted)}

@@ -25,17 +25,18 @@ from ndrite.hdl.parts.pipeline import delayed
 
 PREAMBLE_BYTES = 8
 GAP_BYTES = 13
-"""Cycles from the last data byte to the next frame: with three more until its preamble, they cover the four
-FCS bytes and the gap of twelve bytes."""
+"""Cycles from the last data byte to the next frame: with three more until its preamble,
+they cover the four FCS bytes and the gap of twelve bytes."""
 TIME_TO_LIVE = 64
 
 
 class FramesOut(wiring.Component):
     """Sends frames as GMII bytes, one per cycle while ``valid`` is high.
 
-    ``datagrams`` is the next datagram, which does not pause; its ``descriptor`` is valid together with its
-    bytes. ``arp`` is a pulse with the addresses of the host to answer. Answers to ARP are sent first.
-    Latency: about 60 cycles to the first byte of a payload. Resources: about 450 LUTs.
+    ``datagrams`` is the next datagram, which does not pause; its ``descriptor`` is
+    valid together with its bytes. ``arp`` is a pulse with the addresses of the host to
+    answer. Answers to ARP are sent first. Latency: about 60 cycles to the first byte of
+    a payload. Resources: about 450 LUTs.
     """
 
     def __init__(self, own: Addresses) -> None:
@@ -101,12 +102,13 @@ class FramesOut(wiring.Component):
             states.go("idle", when=left == 0)
         m.d.comb += self.datagrams.ready.eq(states["body"])
 
-        # The frame's bytes are followed by their FCS. The FCS is complete in the cycle in which its own first
-        # byte is sent.
+        # The frame's bytes are followed by their FCS. The FCS is complete in the cycle
+        # in which its own first byte is sent.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
-        # A header byte is selected from many in three pipeline stages (within eight, the eight, the header);
-        # bytes of preamble, body and padding are delayed by three cycles to match.
+        # A header byte is selected from many in three pipeline stages (within eight,
+        # the eight, the header); bytes of preamble, body and padding are delayed by
+        # three cycles to match.
         was = {n: delayed(m, states[n], 3, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
         opening = delayed(m, Mux(position == PREAMBLE_BYTES - 1, START, PREAMBLE), 3, "opening")
         payload, chosen = delayed(m, self.datagrams.payload, 3, "payload"), Signal(8)
@@ -139,11 +141,11 @@ class FramesOut(wiring.Component):
         return m
 
     def _checksums(self, m: Module, begin: Signal) -> tuple[Signal, Signal]:
-        """Compute the checksums of the IP header and of the UDP or ICMP packet, one 16-bit addition at a
-        time.
+        """Compute the checksums of the IP header and of the UDP or ICMP packet, one
+        16-bit addition at a time.
 
-        An addition takes three cycles: fetch the word, add, add the carry. All sums are ready well before
-        their bytes are sent.
+        An addition takes three cycles: fetch the word, add, add the carry. All sums are
+        ready well before their bytes are sent.
         """
         d, own_addresses, address, echo = self.descriptor, self.own, self.to_address, self.to_echo
         udp_length = Signal(12)
@@ -159,7 +161,8 @@ class FramesOut(wiring.Component):
         step, phase = Signal(4), Signal(2)
         addend, word_now, total = Signal(16), Signal(16), Signal(17)
         ip_sum, udp_sum = Signal(16), Signal(16)
-        # Type and code of an ICMP echo reply are 0, so only the other words contribute to its checksum.
+        # Type and code of an ICMP echo reply are 0, so only the other words
+        # contribute to its checksum.
         with m.Switch(step):
             for i, word in enumerate(
                 (
@@ -195,8 +198,8 @@ class FramesOut(wiring.Component):
     def _heads(
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[list[Signal], Signal]:
-        """Return the bytes number ``at`` of the ARP, ICMP and UDP headers, two cycles later, and a signal
-        that marks the last byte of a header."""
+        """Return the bytes number ``at`` of the ARP, ICMP and UDP headers, two cycles
+        later, and a signal that marks the last byte of a header."""
         d, own_addresses, mac, address, echo = (
             self.descriptor,
             self.own,
@@ -217,7 +220,8 @@ class FramesOut(wiring.Component):
         protocol = Mux(echo, PROTOCOLS["icmp"], PROTOCOLS["udp"])
         ip = [*ethernet, 8, 0, 0x45, 0, *big(Cat(self.ip_length, Const(0, 4)), 2), 0, 0, 0x40, 0]
         ip += [TIME_TO_LIVE, protocol, *big(ip_sum, 2), *big(own_address, 4), *big(address, 4)]
-        # In a UDP header, 0 means that there is no checksum, so a checksum of 0 is sent as all ones.
+        # In a UDP header, 0 means that there is no checksum, so a checksum of 0 is
+        # sent as all ones.
         fixed = Signal(16)
         m.d.sync += fixed.eq(Mux(udp_sum == 0, 0xFFFF, udp_sum))
         icmp = [*ip, 0, 0, *big(udp_sum, 2)]

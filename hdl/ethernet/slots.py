@@ -1,4 +1,5 @@
-"""slots: passes complete datagrams with their descriptors from one clock domain to another, in order."""
+"""slots: passes complete datagrams with their descriptors from one clock domain to
+another, in order."""
 
 from amaranth import Cat, DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
@@ -14,19 +15,21 @@ LENGTH_BITS = exact_log2(SLOT_BYTES)
 DESCRIPTOR_LAYOUT = StructLayout(
     {"mac": 48, "address": 32, "port": 16, "length": LENGTH_BITS, "echo": 1, "sum": 16}
 )
-"""Description of a datagram: the peer's MAC address, IPv4 address and port, the number of bytes, whether the
-datagram is the body of an ICMP echo and not a UDP payload, and the one's complement sum of its 16-bit
-words."""
+"""Description of a datagram: the peer's MAC address, IPv4 address and port, the number
+of bytes, whether the datagram is the body of an ICMP echo and not a UDP payload, and
+the one's complement sum of its 16-bit words."""
 
 
 class Slots(wiring.Component):
-    """A queue of whole datagrams: ``slots`` memories of SLOT_BYTES each, written one after the other in clock
-    domain ``write`` and read in the same order in clock domain ``read``.
+    """A queue of whole datagrams: ``slots`` memories of SLOT_BYTES each, written
+    one after the other in clock domain ``write`` and read in the same order in
+    clock domain ``read``.
 
-    While ``room`` is high a byte may be ``put`` in every cycle, at most SLOT_BYTES of them. ``keep`` hands
-    the bytes over together with the present descriptor; ``drop`` discards them. While a datagram is read,
-    ``descriptor`` is valid from its first byte to its last, which ``last`` marks. Latency: about ten cycles.
-    Resources: 2048 bytes a slot in block RAM, about 150 LUTs.
+    While ``room`` is high a byte may be ``put`` in every cycle, at most SLOT_BYTES of
+    them. ``keep`` hands the bytes over together with the present descriptor; ``drop``
+    discards them. While a datagram is read, ``descriptor`` is valid from its first byte
+    to its last, which ``last`` marks. Latency: about ten cycles. Resources: 2048 bytes
+    a slot in block RAM, about 150 LUTs.
     """
 
     def __init__(self, slots: int) -> None:
@@ -50,8 +53,8 @@ class Slots(wiring.Component):
         m.submodules.memory = memory = RegisteredMemory(
             8, self.slots * SLOT_BYTES, writer="write", reader="read"
         )
-        # The FIFO of descriptors has one entry per slot, and a descriptor leaves the FIFO when its slot has
-        # been read. So the FIFO's level counts the slots in use.
+        # The FIFO of descriptors has one entry per slot, and a descriptor leaves the
+        # FIFO when its slot has been read. So the FIFO's level counts the slots in use.
         descriptor = self.kept.as_value()
         width = len(descriptor) + exact_log2(self.slots)
         fifo = AsyncFIFO(width=width, depth=self.slots, r_domain="read", w_domain="write")
@@ -68,15 +71,16 @@ class Slots(wiring.Component):
             fifo.w_en.eq(keep),
             fifo.w_data.eq(Cat(descriptor, into)),
         ]
-        # ``room`` is registered, so that no timing path includes the FIFO's count; it falls at once when a
-        # slot is taken.
+        # ``room`` is registered, so that no timing path includes the FIFO's count; it
+        # falls at once when a slot is taken.
         m.d.write += self.room.eq(fifo.w_rdy & ~keep)
         with m.If(self.put):
             m.d.write += place.eq(place + 1)
         with m.If(self.keep | self.drop):
             m.d.write += [place.eq(0), into.eq(into + keep)]
 
-        # Four pipeline stages, which advance together when the output of the last stage is taken.
+        # Four pipeline stages, which advance together when the output of the
+        # last stage is taken.
         out_of, read_offset, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
         found_descriptor = Signal(DESCRIPTOR_LAYOUT)
         m.d.comb += found_descriptor.eq(fifo.r_data)
@@ -119,6 +123,6 @@ class Slots(wiring.Component):
 
 
 def slots_between(slots: int, *, write: str, read: str) -> DomainRenamer:
-    """Return a ``Slots`` with ``slots`` memories that is written in clock domain ``write`` and read in clock
-    domain ``read``."""
+    """Return a ``Slots`` with ``slots`` memories that is written in clock domain
+    ``write`` and read in clock domain ``read``."""
     return DomainRenamer({"write": write, "read": read})(Slots(slots))

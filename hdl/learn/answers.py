@@ -1,4 +1,5 @@
-"""answers: computes a neuron's output from its sum, and its error from the label or from the next layer."""
+"""answers: computes a neuron's output from its sum, and its error from the label or
+from the next layer."""
 
 from typing import NamedTuple
 
@@ -35,8 +36,8 @@ from ndrite.hdl.parts.pipeline import delayed
 def clipped(value: Value, bits: int) -> Value:
     """Return ``value`` saturated to ``bits`` signed bits.
 
-    Without comparing, which takes a carry chain over all of a wide value. Resources: a LUT for every four
-    bits above, and one for each below.
+    Without comparing, which takes a carry chain over all of a wide value. Resources: a
+    LUT for every four bits above, and one for each below.
     """
     sign, low_bits = value[-1], value[bits - 1 : -1]
     beyond = Mux(sign, ~low_bits.all(), low_bits.any())
@@ -53,15 +54,16 @@ TABLE_SHAPE = signed(18)
 
 
 class Answers(wiring.Component):
-    """Computes a neuron's output and derivatives from its column sum p, one column per cycle: z = p + bias +
-    rshift_round(w * bias_gain, bias_shift), the output code ``y``, the slope ``change`` of the neuron's curve
-    at z times its scale, and ``moved``, how far ``y`` moves on the curve of the next ECRAM state. The last
-    two are ``derivative`` and ``state_change`` of ``ndrite.emulator.golden.learn.errors``.
+    """Computes a neuron's output and derivatives from its column sum p, one column per
+    cycle: z = p + bias + rshift_round(w * bias_gain, bias_shift), the output code
+    ``y``, the slope ``change`` of the neuron's curve at z times its scale, and
+    ``moved``, how far ``y`` moves on the curve of the next ECRAM state. The last two
+    are ``derivative`` and ``state_change`` of ``ndrite.emulator.golden.learn.errors``.
 
-    The low 9 bits of ``read`` are w. The other bits are the code of the neuron's ECRAM, which selects one of
-    2^tuned_bits curves, starting at the column's own curve. ``layer`` must not change meanwhile. Latency:
-    Z_STAGE and ANSWER_LATENCY cycles. Resources: six multipliers, and 36 bits a table entry, with two
-    readers.
+    The low 9 bits of ``read`` are w. The other bits are the code of the neuron's ECRAM,
+    which selects one of 2^tuned_bits curves, starting at the column's own curve.
+    ``layer`` must not change meanwhile. Latency: Z_STAGE and ANSWER_LATENCY cycles.
+    Resources: six multipliers, and 36 bits a table entry, with two readers.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -119,8 +121,8 @@ class Answers(wiring.Component):
         ]
 
         segments = exact_log2(g.segments)
-        # Two neighbouring curves of the table: the curve that the neuron's ECRAM selects and the next one;
-        # for the last curve, the one before it.
+        # Two neighbouring curves of the table: the curve that the neuron's ECRAM
+        # selects and the next one; for the last curve, the one before it.
         level_1, level_2 = (register(CODE_SHAPE.width, f"level_{i}") for i in (1, 2))
         curve_3, last_3 = register(len(self.column.curve), "curve_3"), register(1, "last_3")
         next_4 = register(len(self.column.curve), "next_4")
@@ -157,8 +159,8 @@ class Answers(wiring.Component):
         half_line = half(places, 24, "half_line")
 
         def line(of: str, base_17: Value, slope_17: Value) -> tuple[Signal, Value]:
-            """Return the code of one curve of the table at stage 23, and, at stage 22, whether the code was
-            clipped."""
+            """Return the code of one curve of the table at stage 23, and, at stage 22,
+            whether the code was clipped."""
             m.submodules[f"{of}_line"] = multiplier = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))
             m.d.comb += [multiplier.a.eq(slope_17), multiplier.b.eq(rest_17)]
             base_18, base_19, line_21, line_22 = (
@@ -212,9 +214,10 @@ ENERGY_LATENCY = MULTIPLY_LATENCY + 1
 
 
 class Products(NamedTuple):
-    """A memory for the error products of a layer: for each row, the ADC code of the backward read times the
-    neuron's ``change`` (for weights) or ``moved`` (for the neuron's ECRAM). ``power`` is the power of two of
-    the largest product since ``clear``."""
+    """A memory for the error products of a layer: for each row, the ADC code of
+    the backward read times the neuron's ``change`` (for weights) or ``moved``
+    (for the neuron's ECRAM). ``power`` is the power of two of the largest
+    product since ``clear``."""
 
     data: Value
     address: Signal
@@ -223,21 +226,25 @@ class Products(NamedTuple):
 
 
 class Errors(wiring.Component):
-    """Computes the errors of a layer's columns, one per cycle on ``error``; ``energy`` is the sum of their
-    squares.
+    """Computes the errors of a layer's columns, one per cycle on ``error``; ``energy``
+    is the sum of their squares.
 
-    - Output layer: each ``answer`` with ``final`` gives the error of its ``column``, the target from
-      ``label`` minus the code ``y``.
-    - Hidden layer, forward: the ``change`` and ``moved`` of each ``answer`` are stored at ``place``.
-    - Hidden layer, backward: ``code`` is the converted sum of row ``index`` of the layer whose first row is
-      at ``at_state``. Its products with the stored ``change`` and ``moved`` are stored.
-    - ``normalise`` starts the conversion of all ``count`` products to errors, scaled by a power of two so
-      that the largest has ERROR_BITS bits. The power is added to ``exponent``, which ``begin`` sets to 0.
-    - With ``ecrams``, the errors of the ECRAMs are computed, from the products with ``moved``. They come
-      before the errors of the layer, whose exponent does not include theirs.
+    - Output layer: each ``answer`` with ``final`` gives the error of its ``column``,
+      the target from ``label`` minus the code ``y``.
+    - Hidden layer, forward: the ``change`` and ``moved`` of each ``answer`` are
+      stored at ``place``.
+    - Hidden layer, backward: ``code`` is the converted sum of row ``index`` of the
+      layer whose first row is at ``at_state``. Its products with the stored ``change``
+      and ``moved`` are stored.
+    - ``normalise`` starts the conversion of all ``count`` products to errors, scaled by
+      a power of two so that the largest has ERROR_BITS bits. The power is added to
+      ``exponent``, which ``begin`` sets to 0.
+    - With ``ecrams``, the errors of the ECRAMs are computed, from the products
+      with ``moved``. They come before the errors of the layer, whose exponent does
+      not include theirs.
 
-    Latency: NORMAL_LATENCY + 1, then one error per cycle; ``done`` with the last one. Resources: three
-    multipliers; 27 bits a row of states, 53 a lane.
+    Latency: NORMAL_LATENCY + 1, then one error per cycle; ``done`` with the last one.
+    Resources: three multipliers; 27 bits a row of states, 53 a lane.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -312,8 +319,9 @@ class Errors(wiring.Component):
         return m
 
     def _products(self, m: Module, name: str, shape: Shape, change: Value) -> Products:
-        """Build two memories: one stores ``change`` (``change`` or ``moved`` of each neuron's answer), the
-        other stores its products with the codes that are read backward."""
+        """Build two memories: one stores ``change`` (``change`` or ``moved`` of
+        each neuron's answer), the other stores its products with the codes that
+        are read backward."""
         g, answer, code = self.geometry, self.answer, self.code
         lanes = max(g.lanes, 2)
         m.submodules[f"{name}s"] = changes = RegisteredMemory(shape, g.weight_depth)
@@ -335,7 +343,8 @@ class Errors(wiring.Component):
             products.write_address.eq(product_index[: len(products.address)]),
             products.write_data.eq(times.product),
         ]
-        # The highest set bit of the OR of all products is the highest set bit of the largest product.
+        # The highest set bit of the OR of all products is the highest set bit of
+        # the largest product.
         size, sized = Signal(12 + shape.width, name=f"{name}_size", reset_less=True), Signal()
         top, power = Signal.like(size, name=f"{name}_top"), Signal(EXPONENT_SHAPE, name=f"{name}_power")
         clear = Signal(name=f"{name}_clear")

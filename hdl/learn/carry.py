@@ -1,5 +1,5 @@
-"""carry: transfers the accumulated read-out of a row of fast devices to the layer's own devices, as pulses
-(Tiki-Taka 2)."""
+"""carry: transfers the accumulated read-out of a row of fast devices to the layer's own
+devices, as pulses (Tiki-Taka 2)."""
 
 from typing import Any
 
@@ -31,31 +31,34 @@ SUM_BITS = 19
 DIGITS = SLOTS_MAX.bit_length()
 """Bits of the number of pulses that a lane can get at once."""
 CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
-"""Cycles from the read of a lane's sum until its pulses are sent and the remaining sum is written."""
+"""Cycles from the read of a lane's sum until its pulses are sent and the
+remaining sum is written."""
 
 
 class Carry(wiring.Component):
     """Transfers one row of fast devices to the layer's own devices, as
-    ``ndrite.emulator.golden.learn.learner`` does. After every ``layer.every`` updates it reads the next row
-    of fast devices, subtracts their reference codes, and adds the differences to one sum per device. For
-    every whole ``layer.threshold`` in a sum it requests one pulse of the layer's own device, at most
-    SLOTS_MAX pulses at once. If the layer is ``chopped``, the difference is added or subtracted depending on
-    how often the row was read before, and the code just read becomes the new reference.
+    ``ndrite.emulator.golden.learn.learner`` does. After every ``layer.every`` updates
+    it reads the next row of fast devices, subtracts their reference codes, and adds the
+    differences to one sum per device. For every whole ``layer.threshold`` in a sum it
+    requests one pulse of the layer's own device, at most SLOTS_MAX pulses at once. If
+    the layer is ``chopped``, the difference is added or subtracted depending on how
+    often the row was read before, and the code just read becomes the new reference.
 
-    - ``start`` starts the transfer of the layer whose record is ``layer``, which must not change meanwhile;
-      ``update`` is the number of the update.
-    - ``weigh`` requests only ``row``, the row that is read next, and ``odd``: whether this row and all rows
-      after it were read an odd number of times, and the rows before it an even number. It may be repeated
-      while ``weighing`` is high.
-    - ``begin`` comes one cycle before ``reading``. Reading begins when ``pulsing`` is low. While ``reading``,
-      the lanes' states at ``address`` are read, and that of ``lane`` is on ``peeked`` PEEK_LATENCY cycles
-      later.
-    - ``done``: everything is read and written. ``due`` with it says that a row was read: ``row`` of the layer
-      is to be pulsed. The lanes then have as many slots of ``train`` set as they need pulses, and the sign of
-      ``error`` is the direction.
+    - ``start`` starts the transfer of the layer whose record is ``layer``, which must
+      not change meanwhile; ``update`` is the number of the update.
+    - ``weigh`` requests only ``row``, the row that is read next, and ``odd``: whether
+      this row and all rows after it were read an odd number of times, and the rows
+      before it an even number. It may be repeated while ``weighing`` is high.
+    - ``begin`` comes one cycle before ``reading``. Reading begins when ``pulsing`` is
+      low. While ``reading``, the lanes' states at ``address`` are read, and that of
+      ``lane`` is on ``peeked`` PEEK_LATENCY cycles later.
+    - ``done``: everything is read and written. ``due`` with it says that a row was
+      read: ``row`` of the layer is to be pulsed. The lanes then have as many slots of
+      ``train`` set as they need pulses, and the sign of ``error`` is the direction.
 
-    Latency: 65 cycles to weigh, 32 if no row is due; otherwise 64, 3 a lane, and CARRY_LATENCY. Resources: a
-    serial divider, DIGITS subtractors of 23 bits; about 450 LUTs.
+    Latency: 65 cycles to weigh, 32 if no row is due; otherwise 64, 3 a lane,
+    and CARRY_LATENCY. Resources: a serial divider, DIGITS subtractors of 23
+    bits; about 450 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -86,8 +89,8 @@ class Carry(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layer, row = self.layer, self.row
-        # Schoolbook division: first the update's number by ``every``, then that quotient by the number of
-        # rows.
+        # Schoolbook division: first the update's number by ``every``, then that
+        # quotient by the number of rows.
         number, remainder, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
         step, dividing, fits, shifted_remainder = (
             Signal(range(NUMBER_BITS)),
@@ -123,7 +126,8 @@ class Carry(wiring.Component):
                     m.d.comb += self.address.eq(place)
 
         def again() -> None:
-            """Start anew if ``weigh`` requests the row of another layer while a request is processed."""
+            """Start anew if ``weigh`` requests the row of another layer while a
+            request is processed."""
             with m.If(self.weigh):
                 m.next = "DUE"
 
@@ -182,8 +186,9 @@ class Carry(wiring.Component):
         return m
 
     def _pulses(self, m: Module, asked: Any, places: list[Signal]) -> None:
-        """Compute the number of pulses for a lane's device, and the remainder of its sum, from the lane's
-        three states, which are read one after the other; ``asked`` marks the read of the last of them."""
+        """Compute the number of pulses for a lane's device, and the remainder of its
+        sum, from the lane's three states, which are read one after the other; ``asked``
+        marks the read of the last of them."""
         layer = self.layer
 
         def register(shape: ShapeLike, name: str) -> Signal:
@@ -212,8 +217,8 @@ class Carry(wiring.Component):
             size.eq(Mux(total < 0, -total, total)),
             negative.eq(total < 0),
         ]
-        # The quotient (the number of pulses) has DIGITS bits. The remainder can exceed the threshold, since
-        # the number of pulses is limited.
+        # The quotient (the number of pulses) has DIGITS bits. The remainder can exceed
+        # the threshold, since the number of pulses is limited.
         remainder: Value = size
         pulses: list[Value] = []
         for i in reversed(range(DIGITS)):
@@ -227,8 +232,8 @@ class Carry(wiring.Component):
             remainder = smaller
         negative = delayed(m, negative, DIGITS, "negative")
         signed_rest = Mux(negative, -remainder, remainder)
-        # The code just read becomes the next reference. It is written in a cycle in which no sum is written,
-        # since a lane takes three cycles.
+        # The code just read becomes the next reference. It is written in a cycle in
+        # which no sum is written, since a lane takes three cycles.
         read, next_reference = register(signed(9), "read"), Signal(STATE_SHAPE)
         m.d.sync += read.eq(code_of(fast))
         m.d.comb += next_reference.eq(read << CODE_SHIFT)

@@ -1,5 +1,5 @@
-"""columns: converts a layer's columns with their constants, and computes the outputs from the last layer's
-sums."""
+"""columns: converts a layer's columns with their constants, and computes the outputs
+from the last layer's sums."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
@@ -28,14 +28,16 @@ CONVERT_LATENCY = GAUSSIAN_LATENCY + PIPE_LATENCY
 
 
 class Converter(wiring.Component):
-    """Converts column sums to codes: code = clip(rshift_round((value + noise) * gain, shift) + offset, B
-    bits) << lshift.
+    """Converts column sums to codes: code = clip(rshift_round((value + noise) * gain,
+    shift) + offset, B bits) << lshift.
 
-    Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has readouts. Their noise is drawn
-    under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``,
-    and 0 unless ``noisy``; it must be there when values are taken. ``key`` and ``lshift`` go with ``index``;
-    all other inputs must not change meanwhile. Latency: CONVERT_LATENCY, a cycle for each ``index``.
-    Resources: a ``Sigma``, and a ``Gaussian`` and a ``ReadoutPipe`` for each readout.
+    Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has
+    readouts. Their noise is drawn under ``key``, its scale worked out after
+    ``start`` from ``variance`` and ``var_cell`` with ``energy``, and 0 unless
+    ``noisy``; it must be there when values are taken. ``key`` and ``lshift`` go with
+    ``index``; all other inputs must not change meanwhile. Latency: CONVERT_LATENCY,
+    a cycle for each ``index``. Resources: a ``Sigma``, and a ``Gaussian`` and a
+    ``ReadoutPipe`` for each readout.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -110,17 +112,19 @@ GAIN_BITS = 28
 class Columns(wiring.Component):
     """Converts the sums of the columns to codes, and adds up the codes of a layer's passes.
 
-    Forward: ``turn`` starts the conversion of all columns of a layer one cycle later, as many per cycle as
-    the geometry has readouts. ``values`` are taken VALUE_STAGE cycles after a column's turn; ``shift``
-    requests the next ones a cycle earlier. ADDED_LATENCY cycles after its turn, a column's code is added to
-    its partial sum, shifted left by ``low``; a ``first`` pass starts the sum at 0. The partial sum of column
-    ``address`` is on ``partial`` SUM_LATENCY cycles later. The next ``turn`` is allowed when all columns have
-    begun.
+    Forward: ``turn`` starts the conversion of all columns of a layer one cycle later,
+    as many per cycle as the geometry has readouts. ``values`` are taken VALUE_STAGE
+    cycles after a column's turn; ``shift`` requests the next ones a cycle earlier.
+    ADDED_LATENCY cycles after its turn, a column's code is added to its partial sum,
+    shifted left by ``low``; a ``first`` pass starts the sum at 0. The partial sum of
+    column ``address`` is on ``partial`` SUM_LATENCY cycles later. The next ``turn`` is
+    allowed when all columns have begun.
 
-    Backward (``backward``): the sum of row ``row.index``, marked by ``row.valid``, is taken from ``total``
-    VALUE_STAGE cycles later and is on ``code`` CONVERT_LATENCY cycles later. ``start`` hands the ``energy``
-    of the errors or inputs to the ``Converter``, which derives the noise from it. Resources: a ``Converter``;
-    28 bits a column for gains, and twice 32 for sums.
+    Backward (``backward``): the sum of row ``row.index``, marked by ``row.valid``, is
+    taken from ``total`` VALUE_STAGE cycles later and is on ``code`` CONVERT_LATENCY
+    cycles later. ``start`` hands the ``energy`` of the errors or inputs to the
+    ``Converter``, which derives the noise from it. Resources: a ``Converter``; 28 bits
+    a column for gains, and twice 32 for sums.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -154,8 +158,8 @@ class Columns(wiring.Component):
         m.submodules.converter = converter = Converter(g)
         running, column = Signal(), Signal(INDEX_BITS)
         low, first = Signal(3), Signal()
-        # ``ended``: this is the last conversion step of the layer. It is computed from the layer's record,
-        # which arrives long before the layer's sums.
+        # ``ended``: this is the last conversion step of the layer. It is computed from
+        # the layer's record, which arrives long before the layer's sums.
         last, ended = Signal(INDEX_BITS), Signal()
         m.d.sync += last.eq(((layer.outputs + (count - 1)) >> bits) - 1)
         m.d.comb += ended.eq(column == last)
@@ -193,7 +197,8 @@ class Columns(wiring.Component):
                 converter.offset[i].eq(Mux(back, 0, gain[16:].as_signed())),
             ]
 
-        # Partial sums are accumulated in one memory; readers other than the accumulation use a copy of it.
+        # Partial sums are accumulated in one memory; readers other than the
+        # accumulation use a copy of it.
         lead = CONVERT_LATENCY - READ_LATENCY
         read_at = delayed(m, column, lead, "read_at")
         wrote, wrote_at = delayed(m, running, ADDED_LATENCY, "wrote"), delayed(m, read_at, 3, "wrote_at")
@@ -222,8 +227,8 @@ class Columns(wiring.Component):
         return m
 
     def _gains(self, m: Module, address: Signal) -> list[Signal]:
-        """Return the gain and offset of each column of a conversion step, READ_LATENCY cycles after the
-        step's ``address``."""
+        """Return the gain and offset of each column of a conversion step, READ_LATENCY
+        cycles after the step's ``address``."""
         g, window, bits = self.geometry, self.readout, exact_log2(self.geometry.readouts)
         part, step = window.address[:bits], window.address[bits:]
         columns = []
@@ -245,15 +250,15 @@ WINDOWS = ("bias", "neuron", "curve_base", "curve_slope")
 
 
 class Outputs(wiring.Component):
-    """Computes the outputs of a layer's columns, one per cycle, after ``begin`` and while ``answering`` is
-    high. It copies ``layer`` at the beginning, since the next layer may start before all outputs have
-    arrived.
+    """Computes the outputs of a layer's columns, one per cycle, after ``begin`` and
+    while ``answering`` is high. It copies ``layer`` at the beginning, since the next
+    layer may start before all outputs have arrived.
 
-    ``columns`` are the first sums of the row of biases; ``shift`` requests the next ones a cycle before the
-    last of them is used. ``address`` is the column; its partial sum is on ``partial`` SUM_LATENCY cycles
-    later, its ``answer`` ANSWER_LATENCY cycles after that, and ``last`` marks the last answer. After a
-    ``final`` layer, ``largest`` is the first column with the largest z. Resources: ``Answers``, 64 bits a
-    column.
+    ``columns`` are the first sums of the row of biases; ``shift`` requests the next
+    ones a cycle before the last of them is used. ``address`` is the column; its partial
+    sum is on ``partial`` SUM_LATENCY cycles later, its ``answer`` ANSWER_LATENCY cycles
+    after that, and ``last`` marks the last answer. After a ``final`` layer, ``largest``
+    is the first column with the largest z. Resources: ``Answers``, 64 bits a column.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -302,8 +307,9 @@ class Outputs(wiring.Component):
         is_last = Signal()
         m.d.sync += is_last.eq(delayed(m, position, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
-        # Address of the next layer's states: after this layer's rows, its row of biases and its row of
-        # ECRAMs. With fast devices, each row of the layer occupies four rows of states.
+        # Address of the next layer's states: after this layer's rows, its row of
+        # biases and its row of ECRAMs. With fast devices, each row of the layer
+        # occupies four rows of states.
         following, height, rows = Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
         m.d.sync += [
             height.eq(layer.inputs + 1),

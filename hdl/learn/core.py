@@ -1,5 +1,5 @@
-"""core: does complete training updates, sample by sample: forward pass, backward pass, and pulses for every
-device of every layer."""
+"""core: does complete training updates, sample by sample: forward pass, backward pass,
+and pulses for every device of every layer."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -44,33 +44,36 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 class LearningCore(wiring.Component):
-    """Core that trains a chain of fully connected layers with converters, none of them wider than the number
-    of lanes. It does one update per sample.
+    """Core that trains a chain of fully connected layers with converters, none of them
+    wider than the number of lanes. It does one update per sample.
 
     - While ``ready`` is high the bus may access the windows.
-    - A sample's codes arrive one per cycle on ``push`` after ``fresh``, into the ``bank`` that no update
-      reads; ``last`` marks the last code.
-    - ``start``, allowed while ``free`` is high, does update number ``update`` on bank ``from_bank`` with
-      ``label``. Both must not change until ``free`` is high again. ``ready`` follows later, since the last
-      states are still written.
+    - A sample's codes arrive one per cycle on ``push`` after ``fresh``, into the
+      ``bank`` that no update reads; ``last`` marks the last code.
+    - ``start``, allowed while ``free`` is high, does update number ``update`` on bank
+      ``from_bank`` with ``label``. Both must not change until ``free`` is high again.
+      ``ready`` follows later, since the last states are still written.
     - ``right`` and the ``pulses`` of each layer are then those of that update.
-    - ``next`` is the number of the next update, as written (``next_written``) and counted. ``depth`` is the
-      number of layers, ``inputs`` the number of codes of a sample.
+    - ``next`` is the number of the next update, as written (``next_written``)
+      and counted. ``depth`` is the number of layers, ``inputs`` the number of
+      codes of a sample.
 
-    Neurons of a hidden layer are tuned if the layer's record says so: their ECRAMs are pulsed before the
-    layer's devices, with a record of their own. If pulses go to fast devices, rows of these are then
-    transferred to the layers' own devices (``Carry``).
+    Neurons of a hidden layer are tuned if the layer's record says so: their ECRAMs are
+    pulsed before the layer's devices, with a record of their own. If pulses go to fast
+    devices, rows of these are then transferred to the layers' own devices (``Carry``).
 
     Cycles of an update:
 
-    - Forward, for each layer: for each tile and slice the largest of its live rows, columns / readouts, and
-      32; then columns / readouts (or 18) and columns for the answers, and about 65. A layer's rows are added
-      while the answers of the previous layer arrive.
+    - Forward, for each layer: for each tile and slice the largest of its live rows,
+      columns / readouts, and 32; then columns / readouts (or 18) and columns for the
+      answers, and about 65. A layer's rows are added while the answers of the
+      previous layer arrive.
     - Backward: a layer's rows twice, and about 85.
-    - Pulses: the larger of the rows with pulses and the devices with pulses in the busiest group of lanes,
-      and about 40. All layers but the first are pulsed while the errors of the previous layer are computed.
-      If devices take their pulses one after the other: the same and about 60 more, once for each pulse of the
-      device that gets most.
+    - Pulses: the larger of the rows with pulses and the devices with pulses in the
+      busiest group of lanes, and about 40. All layers but the first are pulsed
+      while the errors of the previous layer are computed. If devices take their
+      pulses one after the other: the same and about 60 more, once for each pulse of
+      the device that gets most.
     - ECRAMs: a layer's columns, and about 110.
     - Transfer: 45 for a layer, or 3 a column and about 150 if a row is due.
 
@@ -134,7 +137,8 @@ class LearningCore(wiring.Component):
         for name, port in members(self, WINDOWS).items():
             wiring.connect(m, wiring.flipped(port), windows[name])
         self.record = layer = Signal(layer_layout(g))
-        # ``at_record``: number of the layer record in use; ``of_ecrams``: that record describes the ECRAMs.
+        # ``at_record``: number of the layer record in use; ``of_ecrams``: that record
+        # describes the ECRAMs.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
         fetched = Signal()
         m.d.sync += fetched.eq(order.fetch)
@@ -189,8 +193,8 @@ class LearningCore(wiring.Component):
         return m
 
     def _forward(self, m: Module) -> None:
-        """Connect the inputs of a layer to the forward pass: a sample's bank for the first layer, the outputs
-        of the previous layer for any other."""
+        """Connect the inputs of a layer to the forward pass: a sample's bank for the
+        first layer, the outputs of the previous layer for any other."""
         g, layer, forward, number = self.geometry, self.record, self.forward, self.order.number
         banks = [Live(g, g.max_inputs) for _ in range(2)]
         m.submodules.hidden = hidden = self.hidden = Live(g, max(g.lanes, 2))
@@ -221,8 +225,8 @@ class LearningCore(wiring.Component):
                 m.d.comb += [forward.listed.eq(bank.entry), forward.end.eq(bank.end)]
 
     def _outputs(self, m: Module) -> None:
-        """Connect the outputs of a layer: they are the inputs of the next layer or, together with the label,
-        determine the output errors."""
+        """Connect the outputs of a layer: they are the inputs of the next layer or,
+        together with the label, determine the output errors."""
         lanes, columns, hidden, errors = self.lanes, self.columns, self.hidden, self.errors
         order, outputs = self.order, self.outputs
         m.d.sync += self.right.eq(outputs.largest == self.label)
@@ -250,16 +254,16 @@ class LearningCore(wiring.Component):
         ]
 
     def _columns(self, m: Module) -> None:
-        """Connect the converters, with their noise keys, for the forward passes and for the backward read of
-        the layer's rows."""
+        """Connect the converters, with their noise keys, for the forward passes and for
+        the backward read of the layer's rows."""
         g, order, lanes, columns = self.geometry, self.order, self.lanes, self.columns
         forward, errors = self.forward, self.errors
         m.submodules.read_key = cipher = PassKey()
         read_key = Signal(64)
         with m.If(forward.turn):
             m.d.sync += read_key.eq(cipher.key)
-        # If the sums ``total`` arrive later than VALUE_STAGE, where a value meets its noise, the noise is
-        # delayed by the difference.
+        # If the sums ``total`` arrive later than VALUE_STAGE, where a value meets its
+        # noise, the noise is delayed by the difference.
         behind = max(0, total_stage(g) - VALUE_STAGE)
         m.d.comb += [
             cipher.seed.eq(self.seed),
@@ -285,8 +289,9 @@ class LearningCore(wiring.Component):
         ]
 
     def _rows(self, m: Module) -> None:
-        """Select which row the lanes read: a row for the bus, for the transfer of fast devices, for the
-        backward read (early, so that the sums arrive together with their noise), or for the forward pass."""
+        """Select which row the lanes read: a row for the bus, for the transfer of fast
+        devices, for the backward read (early, so that the sums arrive together with
+        their noise), or for the forward pass."""
         g, lanes, window, carry = self.geometry, self.lanes, self.weights, self.carry
         row_bits = bits_for(g.weight_depth - 1)
         lead = max(0, VALUE_STAGE - total_stage(g))
@@ -311,7 +316,8 @@ class LearningCore(wiring.Component):
         ]
 
     def _pulses(self, m: Module) -> None:
-        """Connect the pulse trains of rows and columns, and the devices of the layer that is being pulsed."""
+        """Connect the pulse trains of rows and columns, and the devices of the layer
+        that is being pulsed."""
         lanes, pulse, keys, carry = self.lanes, self.pulse, self.keys.keys, self.carry
         carrying = self.order.carrying
         m.d.comb += [
@@ -352,8 +358,8 @@ class LearningCore(wiring.Component):
             m.d.sync += self.pulses.eq(0)
 
     def _devices(self, m: Module) -> None:
-        """Connect the bus window of the device tables, and send a layer's tables to the lanes when its pulses
-        begin."""
+        """Connect the bus window of the device tables, and send a layer's tables to the
+        lanes when its pulses begin."""
         g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
         m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)

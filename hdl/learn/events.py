@@ -1,5 +1,5 @@
-"""events: applies pulses to the devices of some lanes, one device per cycle, for rows that wait in a
-queue."""
+"""events: applies pulses to the devices of some lanes, one device per cycle, for rows
+that wait in a queue."""
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value
@@ -22,9 +22,11 @@ from ndrite.hdl.parts.memory import READ_LATENCY
 from ndrite.hdl.parts.pipeline import Queue, delayed, delayed_in_memory
 
 ADDRESS_LATENCY = 1
-"""Cycles from ``address`` and ``write`` to the memories of the lanes, which have registers for them."""
+"""Cycles from ``address`` and ``write`` to the memories of the lanes, which have
+registers for them."""
 DEPTH = 64
-"""Number of rows that may wait in the queue: so many that the queue is made of block RAM and not of LUTs."""
+"""Number of rows that may wait in the queue: so many that the queue is made of block
+RAM and not of LUTs."""
 MARGIN = 12
 """Number of rows that may still come after ``room`` has fallen."""
 EVENT_STAGE = ADDRESS_LATENCY + READ_LATENCY + 4
@@ -36,14 +38,16 @@ EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 
 
 def pulsed_row_layout() -> StructLayout:
-    """Layout of a row's pulse train, sent to all lanes; ``turned``: the row's chopper reverses its pulses."""
+    """Layout of a row's pulse train, sent to all lanes; ``turned``: the row's chopper
+    reverses its pulses."""
     return StructLayout({"valid": 1, "row": INDEX_BITS, "turned": 1, "train": TRAIN_BITS})
 
 
 def law_layout(g: Geometry) -> StructLayout:
-    """Layout of the settings for pulsing the devices of a layer: address of their states, keys, slopes.
-    ``serial``: devices take one pulse at a time; ``passed`` is the number of pulses that they have had in
-    this update. ``tabled``: steps follow the step tables of the record."""
+    """Layout of the settings for pulsing the devices of a layer: address of their
+    states, keys, slopes. ``serial``: devices take one pulse at a time; ``passed`` is
+    the number of pulses that they have had in this update. ``tabled``: steps follow the
+    step tables of the record."""
     return StructLayout(
         {
             "at_state": address_bits(g),
@@ -62,24 +66,26 @@ def law_layout(g: Geometry) -> StructLayout:
 
 
 class Events(wiring.Component):
-    """Finds the devices whose row and lane have a pulse in the same time slot; reads, changes and writes back
-    their states.
+    """Finds the devices whose row and lane have a pulse in the same time slot; reads,
+    changes and writes back their states.
 
-    Rows come one per cycle. Pairs without a pulse take no cycle: few devices have pulses in an update, so the
-    lanes share an updater. ``trains`` and ``up`` are those of the lanes and must not change meanwhile.
-    ``address`` goes to the memories of all lanes; their ``data`` comes ADDRESS_LATENCY + READ_LATENCY cycles
-    later. Unless ``updating``, ``peeked`` is the data of ``peek_lane``, two cycles after it. ``pulses``
-    counts pulses since ``clear``; it is complete COUNT_LATENCY cycles after no row is ``waiting``. All states
-    are written once ``busy`` is low.
+    Rows come one per cycle. Pairs without a pulse take no cycle: few devices have
+    pulses in an update, so the lanes share an updater. ``trains`` and ``up`` are those
+    of the lanes and must not change meanwhile. ``address`` goes to the memories of all
+    lanes; their ``data`` comes ADDRESS_LATENCY + READ_LATENCY cycles later. Unless
+    ``updating``, ``peeked`` is the data of ``peek_lane``, two cycles after it.
+    ``pulses`` counts pulses since ``clear``; it is complete COUNT_LATENCY cycles after
+    no row is ``waiting``. All states are written once ``busy`` is low.
 
-    If the law is ``serial``, rows come once for each pulse of the device that gets most: a device takes one
-    pulse per pass, until it has had as many pulses as coincidences. ``more``: some device has pulses left
-    after pass number ``law.passed``; it is valid when ``pulses`` is complete. A pass begins when ``busy`` is
-    low: it reads the states that the previous pass has written.
+    If the law is ``serial``, rows come once for each pulse of the device that gets
+    most: a device takes one pulse per pass, until it has had as many pulses as
+    coincidences. ``more``: some device has pulses left after pass number
+    ``law.passed``; it is valid when ``pulses`` is complete. A pass begins when ``busy``
+    is low: it reads the states that the previous pass has written.
 
-    ``factors`` and ``products`` are those of the updater. Throughput: one row, and one device with pulses,
-    per cycle. Latency: EVENT_LATENCY from a device's turn to ``write``. Resources: an ``Updater``, a queue of
-    DEPTH rows, an adder of 31 bits.
+    ``factors`` and ``products`` are those of the updater. Throughput: one row, and one
+    device with pulses, per cycle. Latency: EVENT_LATENCY from a device's turn to
+    ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
     """
 
     def __init__(self, geometry: Geometry, lanes: range) -> None:
@@ -138,8 +144,8 @@ class Events(wiring.Component):
             self.room.eq(waiting.level < DEPTH - MARGIN),
         ]
 
-        # ``more``: the row has further devices with pulses after the present device. They were counted before
-        # the row was queued.
+        # ``more``: the row has further devices with pulses after the present device.
+        # They were counted before the row was queued.
         now, busy, more = Signal(entry), Signal(), Signal()
         lowest_hit = Signal(lanes)
         lane = Signal(range(max(lanes, 2)))
@@ -159,9 +165,9 @@ class Events(wiring.Component):
             with m.If(~more):
                 m.d.sync += busy.eq(0)
 
-        # The registers that a device passes through: its index, then its row address and common pulses
-        # (selected in two pipeline stages), then the number of common pulses. Its state arrives
-        # ADDRESS_LATENCY + 2 cycles after the address.
+        # The registers that a device passes through: its index, then its row address
+        # and common pulses (selected in two pipeline stages), then the number of common
+        # pulses. Its state arrives ADDRESS_LATENCY + 2 cycles after the address.
         place = StructLayout({"row": INDEX_BITS, "lane": lane.shape()})
         first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
         coincidences = Signal(TRAIN_BITS, reset_less=True)
@@ -197,8 +203,8 @@ class Events(wiring.Component):
         m.d.comb += taken.eq(Mux(law.serial, 1, count))
 
         late = delayed(m, turn, EVENT_STAGE - 2, "turn")
-        # Two pipeline stages: the block RAMs are spread over the die, and their data arrives late in the
-        # cycle.
+        # Two pipeline stages: the block RAMs are spread over the die, and their data
+        # arrives late in the cycle.
         chosen = Signal(lane.shape())
         read = delayed(m, turn.lane, ADDRESS_LATENCY + READ_LATENCY, "lane_read")
         m.d.comb += chosen.eq(Mux(self.updating, read, self.peek_lane))
@@ -244,8 +250,9 @@ class Events(wiring.Component):
 
 
 def _fourth(m: Module, values: list[Value], index: Value, name: str) -> Array:
-    """Select one of every four ``values`` by the low two bits of ``index``, and register the selected values.
-    In the next cycle the caller selects among them by the remaining bits."""
+    """Select one of every four ``values`` by the low two bits of ``index``, and
+    register the selected values. In the next cycle the caller selects among them by
+    the remaining bits."""
     candidates = []
     for i in range(0, len(values), 4):
         four = values[i : i + 4]

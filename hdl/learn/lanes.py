@@ -1,5 +1,5 @@
-"""lanes: memories of device states, which are read for the products of the forward and backward pass and
-changed by pulses."""
+"""lanes: memories of device states, which are read for the products of the forward and
+backward pass and changed by pulses."""
 
 from typing import Any
 
@@ -35,8 +35,8 @@ from ndrite.hdl.parts.target import unmerged
 SHARE = 16
 """Largest number of lanes that share an updater."""
 NEAR = 1
-"""Cycles from a port to the registers of a group of up to SHARE lanes, since the groups are spread over the
-chip."""
+"""Cycles from a port to the registers of a group of up to SHARE lanes, since the groups
+are spread over the chip."""
 CODE_STAGE = NEAR + READ_LATENCY + 1
 PRODUCT_STAGE = CODE_STAGE + FAR + MULTIPLY_LATENCY
 """Cycles from ``row`` to the products of its states."""
@@ -62,8 +62,9 @@ PORTS = (
 
 
 def group_count(g: Geometry) -> int:
-    """Return the number of lane groups, a power of two; the lanes of a group share an updater. Lane i is in
-    group i modulo this number, so that even a layer of few columns uses all updaters."""
+    """Return the number of lane groups, a power of two; the lanes of a group share an
+    updater. Lane i is in group i modulo this number, so that even a layer of few
+    columns uses all updaters."""
     return 1 << ceil_log2(-(-g.lanes // SHARE))
 
 
@@ -73,29 +74,32 @@ def tree_levels(g: Geometry) -> int:
 
 
 def total_stage(g: Geometry) -> int:
-    """Return the number of cycles from a command on ``row`` to the sum over all lanes on ``total``."""
+    """Return the number of cycles from a command on ``row`` to the sum over all
+    lanes on ``total``."""
     return PRODUCT_STAGE + tree_levels(g)
 
 
 class Lanes(wiring.Component):
-    """Builds one column of devices per lane, and reads, sums and pulses their states. Every read takes the
-    states at row address ``row.address`` in all lanes, rounded to 9-bit codes.
+    """Builds one column of devices per lane, and reads, sums and pulses their
+    states. Every read takes the states at row address ``row.address`` in all lanes,
+    rounded to 9-bit codes.
 
-    - Forward: ``row.add`` adds x * w[i] to sum[i]. ``row.end`` moves the sums to ``columns`` and restarts
-      them at 0. Both take SUM_STAGE cycles. ``columns`` shows the first sums; ``shift`` moves the next ones
-      there a cycle later.
-    - Backward: ``total`` is the sum of error[i] * w[i] over all lanes, PRODUCT_STAGE cycles later and one
-      more for each level of the tree.
-    - Update: ``forget`` clears errors and trains. ``error`` and ``train`` then set them for a layer's next
-      update, and ``take`` starts the update. While ``updating``, the rows on ``pulsed`` change the states of
-      the devices whose row and lane pulse in the same slot (``Events``), and no row is read. ``more``:
-      devices that take their pulses one after the other have some left.
-    - With step tables, ``step_access`` writes the tables of all updaters. ``step`` is the word that it reads
-      from the first of them, NEAR + READ_LATENCY cycles later.
+    - Forward: ``row.add`` adds x * w[i] to sum[i]. ``row.end`` moves the sums to
+      ``columns`` and restarts them at 0. Both take SUM_STAGE cycles. ``columns`` shows
+      the first sums; ``shift`` moves the next ones there a cycle later.
+    - Backward: ``total`` is the sum of error[i] * w[i] over all lanes, PRODUCT_STAGE
+      cycles later and one more for each level of the tree.
+    - Update: ``forget`` clears errors and trains. ``error`` and ``train`` then set them
+      for a layer's next update, and ``take`` starts the update. While ``updating``, the
+      rows on ``pulsed`` change the states of the devices whose row and lane pulse in
+      the same slot (``Events``), and no row is read. ``more``: devices that take their
+      pulses one after the other have some left.
+    - With step tables, ``step_access`` writes the tables of all updaters. ``step`` is
+      the word that it reads from the first of them, NEAR + READ_LATENCY cycles later.
 
-    Resources: a lane has a multiplier, a memory of weight_depth states of 18 bits and about 120 LUTs; up to
-    SHARE lanes share an ``Events`` of about 3,000 LUTs, to which four lend their multipliers while
-    ``updating``.
+    Resources: a lane has a multiplier, a memory of weight_depth states of 18 bits and
+    about 120 LUTs; up to SHARE lanes share an ``Events`` of about 3,000 LUTs, to which
+    four lend their multipliers while ``updating``.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -199,8 +203,8 @@ class Lanes(wiring.Component):
         return m
 
     def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> View:
-        """Return address and data for a write into the lanes of a lane group, which are written one at a
-        time."""
+        """Return address and data for a write into the lanes of a lane group, which are
+        written one at a time."""
         states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})
         written = Signal(states, name=f"written_{first}", reset_less=True)
         with m.If(near["updating"]):
@@ -210,8 +214,8 @@ class Lanes(wiring.Component):
         return written
 
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
-        """Build lane ``i``, and return the product of its device state (which ``events`` changes) and the
-        input ``x``."""
+        """Build lane ``i``, and return the product of its device state (which
+        ``events`` changes) and the input ``x``."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
         write = Signal(name=f"write_{i}")
@@ -225,8 +229,8 @@ class Lanes(wiring.Component):
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
         code = Signal(CODE_SHAPE, name=f"code_{i}", reset_less=True)
-        # This is clip(rshift_round(state, 8), -255, 255) without a comparator, which would be a third of a
-        # lane's LUTs.
+        # This is clip(rshift_round(state, 8), -255, 255) without a comparator, which
+        # would be a third of a lane's LUTs.
         high = rounded[CODE_SHIFT:]
         lowest = high.all() & ~rounded[:CODE_SHIFT].any()
         m.d.comb += rounded.eq((memory.data >> CODE_SHIFT) + memory.data[CODE_SHIFT - 1])

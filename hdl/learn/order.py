@@ -1,4 +1,5 @@
-"""order: the order in which a training update works on the layers, and the forward passes over the lanes."""
+"""order: the order in which a training update works on the layers, and the forward
+passes over the lanes."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Value
@@ -31,25 +32,28 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 class Order(wiring.Component):
-    """State machine of one training update: decides which layer does what, and when. ``start`` begins an
-    update; ``ready`` is high while none runs. ``number`` is the layer being processed.
+    """State machine of one training update: decides which layer does what, and when.
+    ``start`` begins an update; ``ready`` is high while none runs. ``number`` is the
+    layer being processed.
 
-    - Record: ``fetch`` reads record ``record``. That is the record of layer ``number``; while ``ecrams`` is
-      high, that of its neurons' ECRAMs, ``depth`` records later; while ``carrying`` is high, that of its own
-      devices, ``carries`` records later.
-    - Forward, from the first layer to the last: ``forward`` starts the passes of the layer. When their sums
-      are complete (``summed``), ``answer`` starts the layer's outputs, which are computed while ``answering``
-      is high. The next layer starts when the first outputs have arrived.
-    - Backward, from the last layer to the second: ``scale`` starts the computation of the read noise's scale.
-      Then ``visit`` is high while the rows ``row`` are read backward. ``pulse`` pulses the layer's devices,
-      once ``weighing`` is low. Meanwhile ``normalise`` starts the computation of the previous layer's errors,
+    - Record: ``fetch`` reads record ``record``. That is the record of layer ``number``;
+      while ``ecrams`` is high, that of its neurons' ECRAMs, ``depth`` records later;
+      while ``carrying`` is high, that of its own devices, ``carries`` records later.
+    - Forward, from the first layer to the last: ``forward`` starts the passes of the
+      layer. When their sums are complete (``summed``), ``answer`` starts the layer's
+      outputs, which are computed while ``answering`` is high. The next layer starts
+      when the first outputs have arrived.
+    - Backward, from the last layer to the second: ``scale`` starts the computation of
+      the read noise's scale. Then ``visit`` is high while the rows ``row`` are read
+      backward. ``pulse`` pulses the layer's devices, once ``weighing`` is low.
+      Meanwhile ``normalise`` starts the computation of the previous layer's errors,
       until ``normal``.
-    - ECRAMs: if the previous layer's neurons are tuned (``behind_tuned``), their errors are computed first,
-      and ``pulse`` pulses the ECRAMs while ``ecrams`` is high.
+    - ECRAMs: if the previous layer's neurons are tuned (``behind_tuned``), their errors
+      are computed first, and ``pulse`` pulses the ECRAMs while ``ecrams`` is high.
     - First layer: it is pulsed without a backward read.
-    - Transfer, if ``carries`` is not 0, from the first layer to the last: ``carry`` starts the read of a row
-      of fast devices while ``carrying`` is high. When this has ended (``carried``) and the row needs pulses
-      (``due``), ``pulse`` pulses the row.
+    - Transfer, if ``carries`` is not 0, from the first layer to the last: ``carry``
+      starts the read of a row of fast devices while ``carrying`` is high. When this has
+      ended (``carried``) and the row needs pulses (``due``), ``pulse`` pulses the row.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -80,7 +84,8 @@ class Order(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number, row = self.number, self.row
-        # A cycle of delay is harmless: a layer's pulses are requested long after the previous layer's pulses.
+        # A cycle of delay is harmless: a layer's pulses are requested long after the
+        # previous layer's pulses.
         pulsing = Signal()
         m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
@@ -113,7 +118,8 @@ class Order(wiring.Component):
                 m.d.comb += self.fetch.eq(wait == 0)
                 waited("BEGIN")
             with m.State("BEGIN"):
-                # The first layer need not wait for its noise key: it is ready before the first pulse train.
+                # The first layer need not wait for its noise key: it is ready before
+                # the first pulse train.
                 m.d.comb += self.forward.eq(self.known | (number == 0))
                 with m.If(self.forward):
                     m.next = "FORWARD"
@@ -123,7 +129,8 @@ class Order(wiring.Component):
                 with m.If(self.summed):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
-                # The next layer starts as soon as the first outputs of this layer, its inputs, have arrived.
+                # The next layer starts as soon as the first outputs of this layer, its
+                # inputs, have arrived.
                 with m.If(~self.final & (wait == 0)):
                     m.d.sync += [number.eq(number + 1), wait.eq(READ_LATENCY + 1)]
                     m.next = "FETCH"
@@ -148,7 +155,8 @@ class Order(wiring.Component):
                 with m.If(row == self.inputs - 1):
                     m.next = "READ"
             with m.State("READ"):
-                # All rows have been read; the columns' pulse trains were computed during the reads.
+                # All rows have been read; the columns' pulse trains were computed
+                # during the reads.
                 m.d.comb += self.pulse.eq((wait == 0) & ~self.weighing)
                 late = max(0, total_stage(self.geometry) - VALUE_STAGE)
                 remaining_wait = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
@@ -172,8 +180,8 @@ class Order(wiring.Component):
                     with m.If(self.ecrams):
                         m.next = "ECRAMS"
             with m.State("ECRAMS"):
-                # The lanes have taken the trains of the ECRAMs, so the trains of the layer's weights may
-                # follow.
+                # The lanes have taken the trains of the ECRAMs, so the trains of the
+                # layer's weights may follow.
                 m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
                 with m.If(self.pulse):
                     m.d.sync += [self.ecrams.eq(0), wait.eq(READ_LATENCY + 1)]
@@ -207,9 +215,11 @@ class Order(wiring.Component):
 
 
 SHORTEST = 32
-"""Fewest cycles of a pass: the square root (``Sigma``) and the key (``PassKey``) of a pass take less."""
+"""Fewest cycles of a pass: the square root (``Sigma``) and the key (``PassKey``) of
+a pass take less."""
 SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
-"""Fewest cycles of a layer's last pass: its sums are written before the outputs are computed."""
+"""Fewest cycles of a layer's last pass: its sums are written before the
+outputs are computed."""
 ECRAM_INPUT, ECRAM_TIMES = 128, 4
 """Input of the row of neurons' ECRAMs, and how often it is added: 512 times the row in all."""
 ROW_STAGE = READ_LATENCY + 1
@@ -219,31 +229,37 @@ ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 
 
 def row_delay(g: Geometry) -> int:
-    """Return the number of cycles by which rows are delayed. Before a row arrives, the previous update's
-    states must be written and the key of pulse trains known; before its sums, the scale of the noise."""
+    """Return the number of cycles by which rows are delayed. Before a row arrives, the
+    previous update's states must be written and the key of pulse trains known; before
+    its sums, the scale of the noise."""
     noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
     key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
     return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
 
 
 class Forward(wiring.Component):
-    """Issues the passes of a layer back to back, one per row tile and input slice: while a pass's sums are
-    converted, the next pass's rows are added. An empty row between two passes ends the first of them.
+    """Issues the passes of a layer back to back, one per row tile and input slice:
+    while a pass's sums are converted, the next pass's rows are added. An empty row
+    between two passes ends the first of them.
 
     ``start`` begins; ``layer`` must not change from then until ``answer``.
 
-    - ``listed`` is the live row (input not 0) at ``address``. The list of the first layer is complete, and
-      ``end`` is the end of each tile in it; the list of a ``hidden`` layer has the ``count`` rows that have
-      arrived so far.
-    - ``row`` goes to the lanes, ``trained`` to the pulse trains, once per live row and for the row of biases.
+    - ``listed`` is the live row (input not 0) at ``address``. The list of the first
+      layer is complete, and ``end`` is the end of each tile in it; the list of a
+      ``hidden`` layer has the ``count`` rows that have arrived so far.
+    - ``row`` goes to the lanes, ``trained`` to the pulse trains, once per live row and
+      for the row of biases.
     - ``passed``: ``energy`` is complete for a pass.
-    - ``turn``: the conversion of the pass's sums begins one cycle later, with ``low`` and ``first``.
+    - ``turn``: the conversion of the pass's sums begins one cycle later, with
+      ``low`` and ``first``.
     - ``renew``: the noise key of (``tile``, ``part``) is needed next.
-    - ``answer``: the columns contain the row of biases, plus 512 times the row of ECRAMs if there is one.
+    - ``answer``: the columns contain the row of biases, plus 512 times the row of
+      ECRAMs if there is one.
 
-    Throughput: one row per cycle. A pass takes as many cycles as it has live rows or as its columns take to
-    be converted, at least SHORTEST. Latency: from the last pass to ``answer`` as many cycles as its columns
-    take, plus row_delay + 11. Resources: a multiplier, 30 flip-flops for each cycle of row_delay.
+    Throughput: one row per cycle. A pass takes as many cycles as it has live rows or as
+    its columns take to be converted, at least SHORTEST. Latency: from the last pass to
+    ``answer`` as many cycles as its columns take, plus row_delay + 11. Resources: a
+    multiplier, 30 flip-flops for each cycle of row_delay.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -312,7 +328,8 @@ class Forward(wiring.Component):
                     m.d.sync += hold.eq(SHORTEST)
                     m.next = "END"
             with m.State("END"):
-                # SHORTEST cycles are enough to look up where the first tile ends among the live rows.
+                # SHORTEST cycles are enough to look up where the first tile ends
+                # among the live rows.
                 m.d.comb += self.next_tile.eq(0)
                 m.d.sync += end.eq(self.end)
                 with m.If(hold == SHORTEST - READ_LATENCY - 1):
@@ -352,7 +369,8 @@ class Forward(wiring.Component):
                     m.d.comb += ends_bias.eq(1)
                     m.next = "IDLE"
 
-        # Row signals, delayed by the time that the list of live rows takes to return a row and its input.
+        # Row signals, delayed by the time that the list of live rows takes to return a
+        # row and its input.
         row_read, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
         of_ecram = after(ecram, READ_LATENCY, "of_ecram")
         ended = after(ends | ends_bias, READ_LATENCY, "ended")

@@ -1,5 +1,5 @@
-"""pulses: makes the pulse trains of a layer's rows and columns, and sends the rows to the lanes, which pulse
-their devices."""
+"""pulses: makes the pulse trains of a layer's rows and columns, and sends the rows to
+the lanes, which pulse their devices."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value
@@ -32,15 +32,16 @@ from ndrite.hdl.parts.target import unmerged
 TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1
 """Cycles from ``number`` and ``threshold`` to ``train``."""
 COPIES = 4
-"""Number of copies of a threshold, so that the comparators of all slots do not load a single register."""
+"""Number of copies of a threshold, so that the comparators of all slots do not load
+a single register."""
 
 
 class Trains(wiring.Component):
-    """Computes pulse trains: bit t of ``train`` is set if the pseudo-random number of slot t is below
-    ``threshold``, for the first ``slots`` slots.
+    """Computes pulse trains: bit t of ``train`` is set if the pseudo-random number of
+    slot t is below ``threshold``, for the first ``slots`` slots.
 
-    Latency: TRAIN_LATENCY cycles, a train a cycle. Resources: a ``Words``, 16 mixers, 31 comparators of 17
-    bits: about 2,500 LUTs.
+    Latency: TRAIN_LATENCY cycles, a train a cycle. Resources: a ``Words``, 16 mixers,
+    31 comparators of 17 bits: about 2,500 LUTs.
     """
 
     def __init__(self) -> None:
@@ -72,32 +73,36 @@ class Trains(wiring.Component):
 THRESHOLD_LATENCY = MULTIPLY_LATENCY + 3
 """Cycles from a row or an error to its train's threshold."""
 SETTLED = READ_LATENCY + COUNT_LATENCY + 2
-"""Cycles from the last row until the lanes show that it is ``waiting``; also the cycles from there until its
-pulses are counted."""
+"""Cycles from the last row until the lanes show that it is ``waiting``; also the cycles
+from there until its pulses are counted."""
 MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 """Cycles from a row or an error to its train."""
 
 
 class Pulses(wiring.Component):
-    """Makes the pulse trains of a layer's rows and columns, and pulses the devices of the layer with them.
+    """Makes the pulse trains of a layer's rows and columns, and pulses the devices of
+    the layer with them.
 
-    - ``row``: one row of the layer, from ``begin`` on, the row of biases last. Its train is stored here
-      unless it has no pulse.
-    - ``error``: the error of one column. Its train goes to the lanes on ``train``. A cycle has a row or an
-      error, not both; a train takes MADE_LATENCY cycles.
-    - ``start`` pulses the devices of layer ``number``, whose settings (``law``) are stored. ``take`` tells
-      the lanes to use their trains. The stored rows go to the lanes on ``pulsed``, one per cycle while there
-      is ``room``; the first row goes to row address ``from_row``.
-    - ``alone``: only that row is pulsed, in every slot. Otherwise, in a ``chopped`` layer, the pulses of the
-      rows from ``turn`` on are reversed if ``odd``, and those of the rows before ``turn`` if not ``odd``.
+    - ``row``: one row of the layer, from ``begin`` on, the row of biases last. Its
+      train is stored here unless it has no pulse.
+    - ``error``: the error of one column. Its train goes to the lanes on ``train``. A
+      cycle has a row or an error, not both; a train takes MADE_LATENCY cycles.
+    - ``start`` pulses the devices of layer ``number``, whose settings (``law``) are
+      stored. ``take`` tells the lanes to use their trains. The stored rows go to the
+      lanes on ``pulsed``, one per cycle while there is ``room``; the first row goes to
+      row address ``from_row``.
+    - ``alone``: only that row is pulsed, in every slot. Otherwise, in a ``chopped``
+      layer, the pulses of the rows from ``turn`` on are reversed if ``odd``, and those
+      of the rows before ``turn`` if not ``odd``.
     - ``record`` is the record of the device tables to use.
-    - ``done``: all pulses are counted. The last states are written while ``busy`` is still high. The layer,
-      rates and keys may change after ``start``.
+    - ``done``: all pulses are counted. The last states are written while ``busy`` is
+      still high. The layer, rates and keys may change after ``start``.
 
-    If the layer's ``step_shift`` is below SERIAL_SHIFT, devices take one pulse at a time: the rows go to the
-    lanes in passes, one for each pulse of the device that gets most (``lanes_more``), each pass under its own
-    cycle key; ``done`` then also says that all states are written. There is one pass per pulse, not per slot,
-    since most updates need one or two.
+    If the layer's ``step_shift`` is below SERIAL_SHIFT, devices take one pulse at a
+    time: the rows go to the lanes in passes, one for each pulse of the device that gets
+    most (``lanes_more``), each pass under its own cycle key; ``done`` then also says
+    that all states are written. There is one pass per pulse, not per slot, since most
+    updates need one or two.
 
     Resources: a ``Trains``, a multiplier, and 31 bits a row of states.
     """
@@ -149,8 +154,8 @@ class Pulses(wiring.Component):
             self.train.value.eq(train),
         ]
 
-        # Each layer's number of rows that have pulses. Whether a row has pulses is known a cycle after its
-        # train.
+        # Each layer's number of rows that have pulses. Whether a row has pulses is
+        # known a cycle after its train.
         count, keep, ends = Signal(range(g.weight_depth)), Signal(), Signal()
         counts = Array(Signal(range(g.weight_depth), name=f"count_{i}") for i in range(g.layers))
         m.d.comb += [
@@ -217,8 +222,8 @@ class Pulses(wiring.Component):
                     with m.If(law.serial):
                         m.next = "PASSED"
             with m.State("PASSED"):
-                # In a serial update, each pass over the rows reads the list that the previous pass has
-                # written back.
+                # In a serial update, each pass over the rows reads the list that the
+                # previous pass has written back.
                 with m.If(~self.lanes_busy & self.lanes_more):
                     m.d.sync += [
                         law.passed.eq(law.passed + 1),
@@ -244,15 +249,17 @@ class Pulses(wiring.Component):
         return m
 
     def _trains(self, m: Module, trains: Trains) -> tuple[Value, Value, Value, Value]:
-        """Return the pulse trains, the numbers of their rows or columns, and two signals that mark the trains
-        of rows and those of columns. All are MADE_LATENCY cycles later than ``row`` or ``error``."""
+        """Return the pulse trains, the numbers of their rows or columns, and two
+        signals that mark the trains of rows and those of columns. All are MADE_LATENCY
+        cycles later than ``row`` or ``error``."""
         layer, row, error = self.layer, self.row, self.error
         m.submodules.product = product = Multiplier(8, 16)
         down, distance = Signal(6), Signal(signed(12))
         m.d.comb += distance.eq(layer.column_shift - self.exponent)
         m.d.sync += down.eq(Mux(distance < 0, 0, Mux(distance > 63, 63, distance)))
         value, rate, number = Signal(8), Signal(16), Signal(INDEX_BITS)
-        # One register for each input: the inputs are spread over the die, and the multiplier is far away.
+        # One register for each input: the inputs are spread over the die, and the
+        # multiplier is far away.
         m.d.sync += [
             value.eq(Mux(row.valid, row.x, Mux(error.value < 0, -error.value, error.value))),
             rate.eq(Mux(row.valid, layer.row_rate, layer.column_rate)),
@@ -269,8 +276,8 @@ class Pulses(wiring.Component):
             delayed(m, of_row, 2, "row_late"),
             delayed(m, error.valid, THRESHOLD_LATENCY, "column_late"),
         )
-        # Words that are in the pipeline keep their key; the key changes with the first word of the next
-        # update.
+        # Words that are in the pipeline keep their key; the key changes with the first
+        # word of the next update.
         rows, of_rows, key = Signal(), Signal(), Signal(64)
         m.d.comb += of_rows.eq(
             delayed(m, of_row, 1, "of_row_late")

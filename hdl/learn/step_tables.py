@@ -1,4 +1,5 @@
-"""step_tables: tables of a step and its deviation against a device's state, steps up and down apart."""
+"""step_tables: tables of a step and its deviation against a device's state, steps
+up and down apart."""
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -18,28 +19,28 @@ STEP_LATENCY = READ_LATENCY + 1
 
 
 def step_layout() -> StructLayout:
-    """Layout of a word of the step tables: the mean of a step and its deviation, each in 1/256 of the
-    device's own step."""
+    """Layout of a word of the step tables: the mean of a step and its deviation, each
+    in 1/256 of the device's own step."""
     return StructLayout({"mean": FACTOR_BITS, "deviation": FACTOR_BITS})
 
 
 def step_access_layout(g: Geometry) -> StructLayout:
-    """Layout of an access of the bus to the step tables: ``select`` while the word at ``address`` is read,
-    ``write`` for one cycle with its ``data``."""
+    """Layout of an access of the bus to the step tables: ``select`` while the word at
+    ``address`` is read, ``write`` for one cycle with its ``data``."""
     address = bits_for(g.layers * STEP_WORDS - 1)
     return StructLayout({"select": 1, "write": 1, "address": address, "data": step_layout()})
 
 
 class StepTables(wiring.Component):
-    """Memory of the step tables of all records. ``step`` is the word of ``record`` that applies to a pulse in
-    direction ``up`` at ``state``, STEP_LATENCY cycles later; while ``access.select`` is high it is the word
-    at ``access.address``.
+    """Memory of the step tables of all records. ``step`` is the word of ``record`` that
+    applies to a pulse in direction ``up`` at ``state``, STEP_LATENCY cycles later;
+    while ``access.select`` is high it is the word at ``access.address``.
 
-    Every updater has a copy with all records: copying the tables of one layer before its pulses would take
-    64 cycles, and a memory for them would be a block RAM too.
+    Every updater has a copy with all records: copying the tables of one layer before
+    its pulses would take 64 cycles, and a memory for them would be a block RAM too.
 
-    Latency: STEP_LATENCY cycles, a word a cycle. Resources: 2,304 bits a record; one block RAM of an ECP5
-    holds eight records.
+    Latency: STEP_LATENCY cycles, a word a cycle. Resources: 2,304 bits a record; one
+    block RAM of an ECP5 holds eight records.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -33,7 +33,8 @@ from ndrite.hdl.parts.pipeline import adder_tree, delayed, delayed_in_memory
 LENT_LATENCY = FAR + MULTIPLY_LATENCY
 """Cycles from ``factors`` to ``products``."""
 PRODUCT_LATENCY = LENT_LATENCY + FAR
-"""Cycles from operands to products; the lanes that lend their multipliers are spread over the chip."""
+"""Cycles from operands to products; the lanes that lend their multipliers are
+spread over the chip."""
 UPDATE_LATENCY = WORDS_LATENCY + 2 * PRODUCT_LATENCY + 8
 """Cycles from an event to ``state``."""
 PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
@@ -41,8 +42,8 @@ PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
 
 
 def event_layout() -> StructLayout:
-    """Layout of a request to pulse a device: its row and column, the number of pulses, their direction, and
-    the device's state."""
+    """Layout of a request to pulse a device: its row and column, the number of pulses,
+    their direction, and the device's state."""
     return StructLayout(
         {
             "row": INDEX_BITS,
@@ -71,20 +72,23 @@ def products_layout() -> ArrayLayout:
 
 
 class Updater(wiring.Component):
-    """Computes a device's state after ``count`` >= 1 pulses, as ``ndrite.emulator.golden.learn.devices``
-    does.
+    """Computes a device's state after ``count`` >= 1 pulses, as
+    ``ndrite.emulator.golden.learn.devices`` does.
 
-    The constants of the device are drawn in the pipeline, under ``device_key``; the deviation of pulses and
-    the rounding under ``cycle_key``. Keys and slopes must not change meanwhile, nor the device tables, which
-    are those of one layer and are written by ``table``. The lanes lend their multipliers: ``products`` are
-    the products of ``factors``, LENT_LATENCY cycles later.
+    The constants of the device are drawn in the pipeline, under ``device_key``; the
+    deviation of pulses and the rounding under ``cycle_key``. Keys and slopes must not
+    change meanwhile, nor the device tables, which are those of one layer and are
+    written by ``table``. The lanes lend their multipliers: ``products`` are the
+    products of ``factors``, LENT_LATENCY cycles later.
 
-    In a geometry with step tables, the steps of a ``tabled`` law follow those of ``record``, which must not
-    change meanwhile either; ``step_access`` and ``step`` are those of ``StepTables``.
+    In a geometry with step tables, the steps of a ``tabled`` law follow those of
+    ``record``, which must not change meanwhile either; ``step_access`` and ``step`` are
+    those of ``StepTables``.
 
-    Latency: UPDATE_LATENCY cycles, one device per cycle. Resources: two ``Words``, ten readers of tables of
-    16 words of 13 bits; about 1,700 LUTs in all. With step tables about 220 LUTs, 270 flip-flops and
-    the block RAM of ``StepTables`` more (counted by Yosys).
+    Latency: UPDATE_LATENCY cycles, one device per cycle. Resources: two ``Words``,
+    ten readers of tables of 16 words of 13 bits; about 1,700 LUTs in all. With step
+    tables about 220 LUTs, 270 flip-flops and the block RAM of ``StepTables`` more
+    (counted by Yosys).
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -127,13 +131,15 @@ class Updater(wiring.Component):
         def register(shape: ShapeLike, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
-        # Stage w: the factor 256 - rshift_round(slope * s, 24) by which a step shrinks at state s.
+        # Stage w: the factor 256 - rshift_round(slope * s, 24) by which a step
+        # shrinks at state s.
         slope, size = Mux(event.up, self.slope_up, self.slope_down), register(12, "size")
         word = self._step_word(m) if self.geometry.step_tables else None
         if word is None:
             multiply(FALL, slope, event.state)
         else:
-            # A tabled law has no slope: its multiplier computes the step that the deviation is relative to.
+            # A tabled law has no slope: its multiplier computes the step that the
+            # deviation is relative to.
             tabled = self.tabled
             multiply(FALL, Mux(tabled, size, slope), Mux(tabled, word.deviation, event.state))
         fallen = register(signed(13), "fallen")
@@ -144,8 +150,8 @@ class Updater(wiring.Component):
         m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
         factor = delayed(m, factor_6, w + 2 - (p + 3), "factor")
 
-        # The constants of a device: sums of two table entries at stage w + 1, limited to their ranges at
-        # stage w + 2.
+        # The constants of a device: sums of two table entries at stage w + 1, limited
+        # to their ranges at stage w + 2.
         read = self._tables(m)
         step, asymmetry = read("step", own.y, 0), read("asymmetry", own.y, 2)
         upper, lower = read("upper", own.x, 0), read("lower", own.x, 2)
@@ -165,7 +171,8 @@ class Updater(wiring.Component):
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
-        # Stage w + p + 3 too: the number of pulses including its random deviation, in units of 1/64.
+        # Stage w + p + 3 too: the number of pulses including its random deviation,
+        # in units of 1/64.
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
         multiply(SCATTER, roots[count], deviation)
@@ -176,7 +183,8 @@ class Updater(wiring.Component):
             pulses, noise_step = register(signed(17), "pulses"), step_now
             m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
         else:
-            # The deviation of pulses is relative to a step of its own, so their mean is computed beside it.
+            # The deviation of pulses is relative to a step of its own, so their mean is
+            # computed beside it.
             pulses, noise_step = delayed(m, scattered, 1, "scattered"), register(unsigned(13), "noise_step")
             m.d.sync += noise_step.eq((Mux(self.tabled, products[FALL], products[NOW]) + 128) >> 8)
             bits = delayed(m, count, p + 2, "count_late")
@@ -190,8 +198,9 @@ class Updater(wiring.Component):
         m.d.sync += unused.eq(16 - self.step_shift)
         rounding = delayed_in_memory(m, drawn.x, 2 * p + 2, "drawn") >> unused
         m.d.sync += fraction.eq(rounding if word is None else steps + rounding)
-        # Cannot overflow: at most 13,373 / 64 pulses of size 8,174 and a fraction, below 2^27. With step
-        # tables 1,984 / 64 of these pulses are part of ``fraction``.
+        # Cannot overflow: at most 13,373 / 64 pulses of size 8,174 and a
+        # fraction, below 2^27. With step tables 1,984 / 64 of these pulses are
+        # part of ``fraction``.
         product = register(signed(28), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(28), "change")
@@ -208,8 +217,8 @@ class Updater(wiring.Component):
         ]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
-        # The bounds are applied in the same order as in the golden model: first the lower bound, then the
-        # upper.
+        # The bounds are applied in the same order as in the golden model: first the
+        # lower bound, then the upper.
         ends = [
             delayed(m, bound, 1, name) for bound, name in zip(bounds, ("low_end", "high_end"), strict=True)
         ]
@@ -231,8 +240,8 @@ class Updater(wiring.Component):
         return delayed(m, tables.step, WORDS_LATENCY + 2 - STEP_LATENCY, "step_word")
 
     def _tables(self, m: Module) -> Callable[[str, Value, int], Signal]:
-        """Build the readers of the device tables; each reader returns the sum of two table entries, one cycle
-        after the pseudo-random word that selects them."""
+        """Build the readers of the device tables; each reader returns the sum of two
+        table entries, one cycle after the pseudo-random word that selects them."""
         write = self.table
         memories = {}
         for i, name in enumerate(TABLES):

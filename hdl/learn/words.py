@@ -1,5 +1,5 @@
-"""words: layouts, settings, keys and random words of the learning core, and the list of rows whose input is
-not 0."""
+"""words: layouts, settings, keys and random words of the learning core, and the list of
+rows whose input is not 0."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Value
@@ -52,30 +52,33 @@ TABLE_SHAPE = signed(13)
 
 
 def layer_layout(g: Geometry) -> StructLayout:
-    """Layout of a layer's record, the same as in the memory map of ``ndrite.emulator.spec.learning_map``."""
+    """Layout of a layer's record, the same as in the memory map of
+    ``ndrite.emulator.spec.learning_map``."""
     fields = settings_of(g).items()
     return StructLayout({n: signed(bits) if low else unsigned(bits) for n, (bits, low) in fields})
 
 
 def column_layout() -> StructLayout:
-    """Layout of a column's constants, as in the memory regions ``bias``, ``readout`` and ``neuron``."""
+    """Layout of a column's constants, as in the memory regions ``bias``,
+    ``readout`` and ``neuron``."""
     return StructLayout({"bias": signed(32), "gain": 16, "offset": signed(12), "scale": 16, "curve": 16})
 
 
 def live_layout() -> StructLayout:
-    """Layout of an entry in a layer's list of live rows: the number of a row whose input is not 0, and that
-    input."""
+    """Layout of an entry in a layer's list of live rows: the number of a row whose
+    input is not 0, and that input."""
     return StructLayout({"row": INDEX_BITS, "x": 8})
 
 
 def address_bits(g: Geometry) -> int:
-    """Return the number of address bits that select a row of device states among the rows of all layers."""
+    """Return the number of address bits that select a row of device states among the
+    rows of all layers."""
     return bits_for(g.weight_depth - 1)
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """Layout of a command to the lanes: ``add`` x times the row at ``address`` to the sums, or ``end`` the
-    accumulation."""
+    """Layout of a command to the lanes: ``add`` x times the row at ``address`` to the
+    sums, or ``end`` the accumulation."""
     return StructLayout({"add": 1, "end": 1, "x": 8, "address": address_bits(g)})
 
 
@@ -85,9 +88,9 @@ def trained_row_layout(g: Geometry) -> StructLayout:
 
 
 def answer_layout(g: Geometry) -> StructLayout:
-    """Layout of what a layer's column answers: its output code ``y``, which is that of the ``final`` layer or
-    is stored at address ``place``; the derivative ``change`` of y with respect to z; and how far y has
-    ``moved`` per ECRAM state."""
+    """Layout of what a layer's column answers: its output code ``y``, which is that of
+    the ``final`` layer or is stored at address ``place``; the derivative ``change`` of
+    y with respect to z; and how far y has ``moved`` per ECRAM state."""
     index = {"column": INDEX_BITS, "place": address_bits(g)}
     return StructLayout(
         {"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE, "moved": MOVED_SHAPE}
@@ -111,17 +114,17 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def table_address_bits(g: Geometry) -> int:
-    """Return the number of address bits of an entry in the device tables: the bits of the layer, then those
-    of the level."""
+    """Return the number of address bits of an entry in the device tables: the bits of
+    the layer, then those of the level."""
     return bits_for(g.layers * LEVELS - 1)
 
 
 class Settings(wiring.Component):
-    """Memory of the layer records, written through the bus window of region ``layers``. ``record`` is the
-    record of layer ``number``, READ_LATENCY cycles later.
+    """Memory of the layer records, written through the bus window of region ``layers``.
+    ``record`` is the record of layer ``number``, READ_LATENCY cycles later.
 
-    ``next`` is the number of the next update, as written (``next_written``) and counted (``start``).
-    Resources: SETTING_WORDS words a layer.
+    ``next`` is the number of the next update, as written (``next_written``) and counted
+    (``start``). Resources: SETTING_WORDS words a layer.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -190,9 +193,10 @@ KEY_LATENCY = 32
 
 
 class Keys(wiring.Component):
-    """Computes COUNT noise keys for each of ``depth`` layers, one after the other, beginning at ``start``.
-    ``keys`` are those of ``layer``, two cycles later. ``ready``: the ROW_KEY of ``layer`` was computed a
-    cycle ago. ``whole``: all keys of all layers are computed.
+    """Computes COUNT noise keys for each of ``depth`` layers, one after the other,
+    beginning at ``start``. ``keys`` are those of ``layer``, two cycles later.
+    ``ready``: the ROW_KEY of ``layer`` was computed a cycle ago. ``whole``: all keys of
+    all layers are computed.
 
     Latency: 31 cycles a key. Resources: a ``PassKey``, 384 bits of LUT memory a layer.
     """
@@ -247,7 +251,8 @@ class Keys(wiring.Component):
                 m.d.sync += begun.eq(0)
                 m.next = "WAIT"
             with m.State("WAIT"):
-                # The cipher's ``done`` belongs to the previous key until one cycle after ``start``.
+                # The cipher's ``done`` belongs to the previous key until one
+                # cycle after ``start``.
                 m.d.sync += [begun.eq(1), ended.eq(begun & cipher.done)]
                 with m.If(ended):
                     m.d.comb += write.en.eq(1 << key_number)
@@ -270,11 +275,12 @@ SLOTS_LATENCY = MIX_ROUNDS // ROUNDS_A_STAGE
 
 
 class Words(wiring.Component):
-    """Generates a pair of pseudo-random words x, y: the cipher text of (column, row ^ key[3]) after the
-    sample rounds of ``ndrite.emulator.spec.noise``.
+    """Generates a pair of pseudo-random words x, y: the cipher text of (column, row ^
+    key[3]) after the sample rounds of ``ndrite.emulator.spec.noise``.
 
-    ``key`` must not change while a word is in the pipeline. Latency: WORDS_LATENCY cycles, a word a cycle.
-    Resources: seven 16-bit adders (about 48 LUTs and 32 flip-flops each).
+    ``key`` must not change while a word is in the pipeline. Latency: WORDS_LATENCY
+    cycles, a word a cycle. Resources: seven 16-bit adders (about 48 LUTs and 32
+    flip-flops each).
     """
 
     def __init__(self) -> None:
@@ -298,8 +304,8 @@ class Words(wiring.Component):
 
 
 def slot_numbers(m: Module, x: Value, y: Value) -> list[Value]:
-    """Return the pseudo-random numbers of all time slots of a pulse train, SLOTS_LATENCY cycles after the
-    pseudo-random word x, y of the train.
+    """Return the pseudo-random numbers of all time slots of a pulse train,
+    SLOTS_LATENCY cycles after the pseudo-random word x, y of the train.
 
     Six rounds of Simon32 without key for every two slots: 96 LUTs and 96 flip-flops a pair.
     """
@@ -323,12 +329,13 @@ TILES = 16
 
 
 class Live(wiring.Component):
-    """List of a layer's live rows, those whose input is not 0. Inputs arrive one by one (``push``) after
-    ``begin``; ``last`` marks the last input.
+    """List of a layer's live rows, those whose input is not 0. Inputs arrive one by one
+    (``push``) after ``begin``; ``last`` marks the last input.
 
-    ``entry`` is the entry at ``address``, two cycles later; ``end`` is the number of live rows before the end
-    of ``tile``, two cycles later. ``count`` is the number of entries so far; ``whole`` says that the list is
-    complete. Resources: 24 bits for each of ``depth`` rows, 16 a tile.
+    ``entry`` is the entry at ``address``, two cycles later; ``end`` is the number of
+    live rows before the end of ``tile``, two cycles later. ``count`` is the number of
+    entries so far; ``whole`` says that the list is complete. Resources: 24 bits for
+    each of ``depth`` rows, 16 a tile.
     """
 
     def __init__(self, geometry: Geometry, depth: int) -> None:

@@ -1,5 +1,5 @@
-"""cobs: consistent-overhead byte stuffing, by which 0x00 occurs only at the end of a frame; and the frame's
-CRC-32.
+"""cobs: consistent-overhead byte stuffing, by which 0x00 occurs only at the end of a
+frame; and the frame's CRC-32.
 
 Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999, doi 10.1109/90.769765.
 """
@@ -17,8 +17,8 @@ CRC_INIT = 0xFFFFFFFF
 
 
 def crc32_step(state: Value, byte: Value) -> Value:
-    """Return the CRC register after one more byte (bit-reflected CRC-32: start from ``CRC_INIT``, invert the
-    register at the end).
+    """Return the CRC register after one more byte (bit-reflected CRC-32: start from
+    ``CRC_INIT``, invert the register at the end).
 
     Combinational, an XOR of at most 15 bits in each of 32 outputs: about 90 LUTs.
     """
@@ -31,8 +31,8 @@ def crc32_step(state: Value, byte: Value) -> Value:
 
 
 def crc32_of_byte(byte: Value) -> Value:
-    """Return the contribution of ``byte`` to a CRC step: ``crc32_step(s, b) == crc32_step(s, Const(0, 8)) ^
-    crc32_of_byte(b)``.
+    """Return the contribution of ``byte`` to a CRC step: ``crc32_step(s, b) ==
+    crc32_step(s, Const(0, 8)) ^ crc32_of_byte(b)``.
 
     A step is linear: kept in a register, this takes half of the XOR out of the loop.
     """
@@ -40,8 +40,8 @@ def crc32_of_byte(byte: Value) -> Value:
 
 
 def _row(bit: int) -> int:
-    """Return how bit ``bit`` of a byte changes the CRC register after eight shifts (one row of the CRC's
-    matrix)."""
+    """Return how bit ``bit`` of a byte changes the CRC register after eight shifts (one
+    row of the CRC's matrix)."""
     value = 1 << bit
     for _ in range(8):
         value = (value >> 1) ^ (CRC_POLYNOMIAL if value & 1 else 0)
@@ -54,11 +54,11 @@ def crc_register(name: str) -> Signal:
 
 
 class CobsDecoder(wiring.Component):
-    """Decodes frames: it outputs the body bytes of each frame, then ``end``, with ``bad`` set if the frame
-    stopped inside a block.
+    """Decodes frames: it outputs the body bytes of each frame, then ``end``, with
+    ``bad`` set if the frame stopped inside a block.
 
-    Always ready. A delimiter without a frame causes no ``end``. Latency: two cycles. Resources: about 40
-    LUTs.
+    Always ready. A delimiter without a frame causes no ``end``. Latency: two cycles.
+    Resources: about 40 LUTs.
     """
 
     def __init__(self) -> None:
@@ -78,8 +78,8 @@ class CobsDecoder(wiring.Component):
         left, inside = Signal(8), Signal()  # ``inside`` a block: ``left`` is not 0
         started = Signal()
         zero_due = Signal()
-        # Registered for timing: the byte, whether it is the delimiter, and the block length if it is a code
-        # byte.
+        # Registered for timing: the byte, whether it is the delimiter, and the block
+        # length if it is a code byte.
         valid, data, delimits, follows, opens = Signal(), Signal(8), Signal(), Signal(8), Signal()
         m.d.sync += [valid.eq(self.valid), data.eq(self.data), delimits.eq(self.data == 0)]
         m.d.sync += [follows.eq(self.data - 1), opens.eq(self.data != 1)]
@@ -89,8 +89,8 @@ class CobsDecoder(wiring.Component):
                 m.d.sync += [self.end.eq(started), self.bad.eq(inside)]
                 m.d.sync += [left.eq(0), inside.eq(0), started.eq(0), zero_due.eq(0)]
             with m.Elif(~inside):
-                # This is a code byte, so another block follows: send the zero that ends the previous block
-                # now.
+                # This is a code byte, so another block follows: send the zero that ends
+                # the previous block now.
                 m.d.sync += [
                     left.eq(follows),
                     inside.eq(opens),
@@ -108,9 +108,9 @@ class CobsDecoder(wiring.Component):
 class CobsSender(wiring.Component):
     """Sends the first ``length`` bytes of a memory as one frame: COBS, then 0x00.
 
-    ``start`` for one cycle while ``busy`` is down. The memory answers ``address`` with ``data`` two cycles
-    later. Latency: two memory passes over each block of up to 254 bytes, 3 cycles a byte each, and 9
-    cycles a block. Resources: about 80 LUTs.
+    ``start`` for one cycle while ``busy`` is down. The memory answers ``address`` with
+    ``data`` two cycles later. Latency: two memory passes over each block of up to 254
+    bytes, 3 cycles a byte each, and 9 cycles a block. Resources: about 80 LUTs.
     """
 
     def __init__(self, depth: int) -> None:
@@ -131,8 +131,8 @@ class CobsSender(wiring.Component):
         pointer, begin, end = (Signal.like(self.length, name=n) for n in ("pointer", "begin", "end"))
         run = Signal(8)
         payload, offered = Signal(8), Signal()
-        # A block ends with the frame's body, at the greatest block length, or at a zero. The end is detected
-        # a cycle before it takes effect.
+        # A block ends with the frame's body, at the greatest block length, or at a
+        # zero. The end is detected a cycle before it takes effect.
         full, zero, stop, none_left = (Signal(name=n) for n in ("full", "zero", "stop", "none_left"))
         low_end, high_end = Signal(), Signal()
         m.d.sync += [low_end.eq(pointer[:6] == end[:6]), high_end.eq(pointer[6:] == end[6:])]
@@ -159,7 +159,8 @@ class CobsSender(wiring.Component):
             states.go("fetch", when=self.start)
         states.chain("fetch", "fetching", "fetched")
         with states.at("fetched"):
-            # This byte stays on the read port for one more cycle, while the next byte is already addressed.
+            # This byte stays on the read port for one more cycle, while the next byte
+            # is already addressed.
             m.d.sync += pointer.eq(pointer + 1)
             states.go("scan")
         with states.at("scan"):
@@ -177,8 +178,8 @@ class CobsSender(wiring.Component):
         with states.at("next"):
             states.choose((~none_left, "copy"), (last, "delimiter"), otherwise="block")
         with states.at("block"):
-            # The code byte of the next block stands for this zero too, even if that block is empty: skip the
-            # zero.
+            # The code byte of the next block stands for this zero too, even if that
+            # block is empty: skip the zero.
             m.d.sync += [pointer.eq(pointer + closed_by_zero), begin.eq(pointer + closed_by_zero)]
             states.go("fetch")
         with states.at("copy"):

@@ -21,17 +21,19 @@ REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unp
 
 
 class Decision(wiring.Component):
-    """Decides what is done with a request, in four steps of one cycle each; each step uses the results of the
-    previous step.
+    """Decides what is done with a request, in four steps of one cycle each; each step
+    uses the results of the previous step.
 
-    - Steps: ``compare`` examines the ``header``; ``judge`` determines what the request is; ``weigh`` decides
-      what is done with it in the present state, and is repeated while ``way_wait`` is set; ``act`` updates
-      the sequence number.
-    - ``due``: an inference's answer can be sent. ``quiet``: nothing is under way and nothing is being sent.
-      ``none``: no inference is under way. ``room``: another inference can be started. ``bare``: the device is
-      not programmed. ``walking``: the program has feature maps, so that the length of an inference's payload
-      is judged when it has been unpacked.
-    - ``at_streamed``: the request's first address lies in the region ``ndrite.hdl.parts.bus.STREAMED``.
+    - Steps: ``compare`` examines the ``header``; ``judge`` determines what the request
+      is; ``weigh`` decides what is done with it in the present state, and is repeated
+      while ``way_wait`` is set; ``act`` updates the sequence number.
+    - ``due``: an inference's answer can be sent. ``quiet``: nothing is under way and
+      nothing is being sent. ``none``: no inference is under way. ``room``: another
+      inference can be started. ``bare``: the device is not programmed. ``walking``: the
+      program has feature maps, so that the length of an inference's payload is judged
+      when it has been unpacked.
+    - ``at_streamed``: the request's first address lies in the region
+      ``ndrite.hdl.parts.bus.STREAMED``.
 
     Resources: about 150 LUTs.
     """
@@ -138,13 +140,14 @@ class Decision(wiring.Component):
         accepts = Signal()
         with m.If(self.weigh):
             blocked = self.quiet & refusable & self.campaign
-            # An inference request waits only for a free bank; every other request waits until the core is
-            # idle. Neither is executed while a campaign runs.
+            # An inference request waits only for a free bank; every other request waits
+            # until the core is idle. Neither is executed while a campaign runs.
             joins = is_next & loads & ~self.campaign
             settled = self.quiet & ~blocked & ~joins
             replies = blocked | (settled & kind["answer"])
             executes = (joins & ~self.due & self.room) | (settled & kind["execute"])
-            # A repeated inference request is dropped if the answer to the first one is still to come.
+            # A repeated inference request is dropped if the answer to the first one
+            # is still to come.
             drops = (~self.due & ~self.none & again) | (settled & kind["repeat"])
             m.d.sync += [
                 self.way_result.eq(self.due),
@@ -162,8 +165,8 @@ class Decision(wiring.Component):
                 self.repeats.eq(settled & kind["repeat"]),
                 self.wrong.eq(settled & kind["sequence"]),
             ]
-        # The answer to a rejected request overwrites the stored answer to the latest accepted request, which
-        # can then no longer be repeated.
+        # The answer to a rejected request overwrites the stored answer to the latest
+        # accepted request, which can then no longer be repeated.
         with m.If(self.act & (self.way_reply | self.way_execute)):
             m.d.sync += cached.eq(accepts)
             with m.If(accepts):
@@ -172,16 +175,18 @@ class Decision(wiring.Component):
 
 
 class Inferences(Sized):
-    """Counts the inferences under way, at most one per bank. They begin, finish and are answered in the
-    cyclic order of the banks.
+    """Counts the inferences under way, at most one per bank. They begin, finish and are
+    answered in the cyclic order of the banks.
 
-    - ``begun`` counts an inference with its ``number``, ``sparse`` (the format of its codes) and ``wrong``
-      (its codes are invalid); ``done`` counts its end and ``answered`` its answer.
-    - ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest inference.
-    - With ``single`` there is ``room`` for one inference, and with maps for another one that waits for its
-      start. Inferences of a campaign use banks in the same order.
-    - After ``hung`` every inference under way is ``lost``, and its answer is due at once. When the last of
-      them is answered, the counts restart at bank 0.
+    - ``begun`` counts an inference with its ``number``, ``sparse`` (the format of its
+      codes) and ``wrong`` (its codes are invalid); ``done`` counts its end and
+      ``answered`` its answer.
+    - ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the
+      oldest inference.
+    - With ``single`` there is ``room`` for one inference, and with maps for another one
+      that waits for its start. Inferences of a campaign use banks in the same order.
+    - After ``hung`` every inference under way is ``lost``, and its answer is due at
+      once. When the last of them is answered, the counts restart at bank 0.
 
     Latency: one cycle. Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
@@ -219,8 +224,9 @@ class Inferences(Sized):
         with m.If(self.answered | self.campaign_done):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
         for i, of_bank in enumerate(requested_codes):
-            # The request is stored in every cycle in which its inference is offered to the core: the signal
-            # that the core accepts it arrives too late to select a single cycle.
+            # The request is stored in every cycle in which its inference is offered
+            # to the core: the signal that the core accepts it arrives too late to
+            # select a single cycle.
             with m.If(self.begin & (bank == i)):
                 m.d.sync += of_bank.eq(Cat(self.number, self.sparse, self.wrong))
         with m.If(self.lost & self.none):

@@ -22,16 +22,18 @@ AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 
 
 class Executor(Sized):
-    """Implements the device's side of ``ndrite.emulator.spec.packets``: it carries out one request at a time,
-    but may have as many inferences under way as there are banks.
+    """Implements the device's side of ``ndrite.emulator.spec.packets``: it carries out
+    one request at a time, but may have as many inferences under way as there are banks.
 
-    While a campaign runs, the executor refuses requests that would disturb the running datapath.
+    While a campaign runs, the executor refuses requests that would disturb the
+    running datapath.
 
-    Requests other than an inference wait until none is under way, so responses keep request order and the
-    bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's
-    (``ndrite.hdl.link.words``), about 10 a request. An INFER loads one input a cycle, a sparse one as
-    ``ndrite.hdl.link.unpacker``, with feature maps as ``ndrite.hdl.link.unpacker``; a word of the answer
-    takes 8. Resources: about 800 LUTs.
+    Requests other than an inference wait until none is under way, so responses keep
+    request order and the bus never meets a running datapath. Latency: about 2 cycles
+    a byte plus the bus's (``ndrite.hdl.link.words``), about 10 a request. An INFER
+    loads one input a cycle, a sparse one as ``ndrite.hdl.link.unpacker``, with
+    feature maps as ``ndrite.hdl.link.unpacker``; a word of the answer takes 8.
+    Resources: about 800 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -72,8 +74,9 @@ class Executor(Sized):
         self.address, self.length = header[32:64], header[64:80]
         self.offset = Signal.like(self.packet_address)
         self.position = Signal(bits_for(max(g.max_inputs, g.map_codes and 65535)))
-        # Reading a byte of the packet takes two cycles: in the first the address advances, in the second the
-        # byte at the previous address is taken. The memory answers two cycles after the address.
+        # Reading a byte of the packet takes two cycles: in the first the address
+        # advances, in the second the byte at the previous address is taken. The memory
+        # answers two cycles after the address.
         phase = Signal()
         moving = states["header"] | states["count"] | states["fetch"]
         m.d.sync += phase.eq(moving & ~phase)
@@ -117,8 +120,9 @@ class Executor(Sized):
         """Connect the executor's signals to the ports of the decision."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
         maps = self.geometry.map_codes > 0
-        # Registered for timing. One cycle of delay is harmless: these signals change only because of what
-        # this state machine did earlier, or towards the value that it waits for.
+        # Registered for timing. One cycle of delay is harmless: these signals change
+        # only because of what this state machine did earlier, or towards the value
+        # that it waits for.
         m.d.sync += [
             decision.due.eq(inferences.due & ~self.busy),
             # While a core is in reset (``busy``), the bus is not used either.
@@ -140,8 +144,8 @@ class Executor(Sized):
         with states.at("idle"):
             states.choose((decision.due, "result"), (self.packet_ready, "open"))
         with states.at("act"):
-            # A finished inference is answered first; the new packet stays in its slot and is decided on
-            # again.
+            # A finished inference is answered first; the new packet stays in its slot
+            # and is decided on again.
             decision.lead(m, states, WAYS)
             m.d.sync += self.status.eq(decision.reply)
         with states.at("execute"):
@@ -153,11 +157,12 @@ class Executor(Sized):
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         load_request, loading = Signal(), Signal()
-        # If a hung core is reset while an inference is being started, that inference counts as lost, like all
-        # inferences under way.
+        # If a hung core is reset while an inference is being started, that inference
+        # counts as lost, like all inferences under way.
         begun = Signal()
         m.d.comb += begun.eq(states["start"] & (master.start.ready | inferences.lost))
-        # ``last_load`` is computed a cycle ahead, both in the first cycle and while counting down.
+        # ``last_load`` is computed a cycle ahead, both in the first cycle and
+        # while counting down.
         to_load, last_load = Signal.like(self.length), Signal()
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
         with states.at("act"):
@@ -216,7 +221,8 @@ class Executor(Sized):
         ]
 
     def _words(self, loading: Value) -> list[Any]:
-        """Load up to eight codes of the payload per cycle into the input bank and the walker."""
+        """Load up to eight codes of the payload per cycle into the input
+        bank and the walker."""
         g, master, unpacker, bank = self.geometry, self.master, self.unpacker, self.inferences.bank
         word, load, code = unpacker.word, unpacker.load, unpacker.code
         return [
@@ -283,10 +289,11 @@ class Executor(Sized):
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         lost = inferences.lost
-        # The number of words to send is stored, so that a reset of the core during the response cannot change
-        # it.
+        # The number of words to send is stored, so that a reset of the core during the
+        # response cannot change it.
         beat = Signal(2)
-        # In a program with feature maps, half of the banks holds the results of samples walked together.
+        # In a program with feature maps, half of the banks holds the results of
+        # samples walked together.
         bits, most = exact_log2(g.max_outputs), g.max_outputs * (g.banks // 2 if g.map_codes else 1)
         outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(most)), Signal()
         bank: Value = inferences.answer_bank
@@ -312,9 +319,9 @@ class Executor(Sized):
             m.d.sync += [self.after["answered"].eq(bare), self.after["logit"].eq(~bare)]
             states.go("verdict")
         with states.at("logit"):
-            # The first word was read while the header was sent. The address of each further word is set when
-            # the first byte of the previous word is sent; a word arrives at most four cycles after its
-            # address.
+            # The first word was read while the header was sent. The address of each
+            # further word is set when the first byte of the previous word is sent; a
+            # word arrives at most four cycles after its address.
             m.d.sync += beat.eq(beat + 1)
             states.go("bytes", when=beat == 3)
         with states.at("bytes"):
@@ -327,8 +334,8 @@ class Executor(Sized):
         states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:
-        """Build three shift registers: request headers shift in, response headers shift out, and memory words
-        shift in and out."""
+        """Build three shift registers: request headers shift in, response headers shift
+        out, and memory words shift in and out."""
         states, w, header, response = self.states, self.words, self.header, self.response
         with m.If(states["header"] & taken):
             m.d.sync += header.eq(Cat(header[8:], self.packet_data))

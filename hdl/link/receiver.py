@@ -18,12 +18,14 @@ LINK_EVENT_LAYOUT = StructLayout({"good": 1, "framing": 1, "crc": 1, "overflow":
 
 
 class Receiver(wiring.Component):
-    """Keeps up to ``window`` packets whose CRC and length are right; drops and counts all others.
+    """Keeps up to ``window`` packets whose CRC and length are right; drops and
+    counts all others.
 
-    Takes a byte in every cycle. ``ready`` says that a packet stands in the current slot: ``address``
-    within it gives ``data`` two cycles later; ``release`` moves on. Nothing outside this block sees a
-    packet before its CRC is checked. Latency: 6 cycles from the delimiter. Resources: window *
-    (packet_bytes + 16) bytes of memory, about 250 LUTs.
+    Takes a byte in every cycle. ``ready`` says that a packet stands in the current
+    slot: ``address`` within it gives ``data`` two cycles later; ``release`` moves on.
+    Nothing outside this block sees a packet before its CRC is checked. Latency: 6
+    cycles from the delimiter. Resources: window * (packet_bytes + 16) bytes of
+    memory, about 250 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -47,8 +49,8 @@ class Receiver(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = CobsDecoder()
         size = self.window * self.slot_bytes
-        # The output register is needed because the memory's data feeds the executor's decisions, the slowest
-        # paths of the link.
+        # The output register is needed because the memory's data feeds the executor's
+        # decisions, the slowest paths of the link.
         m.submodules.memory = memory = RegisteredMemory(8, size)
         write_base, read_base = Signal(bits_for(size)), Signal(bits_for(size))
         used = Signal(range(self.window + 1))
@@ -107,9 +109,9 @@ class Receiver(wiring.Component):
             m.d.sync += [count.eq(0), first.eq(1), brim.eq(0), crc.eq(CRC_INIT)]
             m.d.sync += [too_long.eq(0), no_room.eq(0), damaged.eq(0)]
 
-        # The verdict on a packet comes one cycle after its end, from flags of the previous cycle. The length
-        # is known in time, since the bytes after the length field take more cycles than the two stages of
-        # ``whole``.
+        # The verdict on a packet comes one cycle after its end, from flags of the
+        # previous cycle. The length is known in time, since the bytes after the length
+        # field take more cycles than the two stages of ``whole``.
         expected_length = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
         ended, broken, lost, right, is_whole, good = (
             Signal(name=n) for n in ("ended", "broken", "lost", "right", "whole", "good")

@@ -12,11 +12,11 @@ from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class Transmitter(wiring.Component):
-    """Composes and sends one response: ``begin`` starts it, ``put`` appends a byte, ``finish`` sends it.
-    ``repeat`` sends the last response again.
+    """Composes and sends one response: ``begin`` starts it, ``put`` appends a byte,
+    ``finish`` sends it. ``repeat`` sends the last response again.
 
-    All four only while ``busy`` is down, one at a time. Resources: packet_bytes + 14 bytes of memory,
-    about 250 LUTs.
+    All four only while ``busy`` is down, one at a time. Resources: packet_bytes + 14
+    bytes of memory, about 250 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -42,8 +42,8 @@ class Transmitter(wiring.Component):
         tail = Signal(range(CRC_BYTES))
         closing = Signal()
         wiring.connect(m, sender.o, wiring.flipped(self.o))
-        # The composer selects these signals from many sources, so they are registered; CRC and memory
-        # therefore begin a cycle later.
+        # The composer selects these signals from many sources, so they are registered;
+        # CRC and memory therefore begin a cycle later.
         begin, put, finish, repeat = Signal(), Signal(), Signal(), Signal()
         data = Signal(8)
         m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]
@@ -52,8 +52,8 @@ class Transmitter(wiring.Component):
         m.d.sync += [part.eq(crc32_of_byte(data)), summed.eq(put)]
         start = Signal()
         m.d.sync += start.eq(repeat | (closing & (tail == CRC_BYTES - 1)))
-        # The finished CRC is sent without shifting: a shift register would lengthen the path of each CRC
-        # step.
+        # The finished CRC is sent without shifting: a shift register would lengthen the
+        # path of each CRC step.
         m.d.comb += [
             memory.address.eq(sender.address),
             sender.data.eq(memory.data),

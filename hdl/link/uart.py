@@ -7,14 +7,16 @@ from amaranth.lib.wiring import In, Out
 
 
 class UartReceiver(wiring.Component):
-    """Receives bytes from ``pin``, which is sampled in the middle of each bit; ``framing`` pulses if a stop
-    bit is missing.
+    """Receives bytes from ``pin``, which is sampled in the middle of each bit;
+    ``framing`` pulses if a stop bit is missing.
 
-    A level that lasts a single cycle is filtered out. A start bit counts once the line has stayed low until
-    its middle; a shorter pulse is ignored, and a start bit right after it is recognised.
+    A level that lasts a single cycle is filtered out. A start bit counts once the line
+    has stayed low until its middle; a shorter pulse is ignored, and a start bit right
+    after it is recognised.
 
-    There is no flow control: a byte that is not taken at once is lost, so the consumer must always be
-    ready. Latency: half a bit and two cycles after the stop bit began. Resources: about 45 LUTs.
+    There is no flow control: a byte that is not taken at once is lost, so the consumer
+    must always be ready. Latency: half a bit and two cycles after the stop bit began.
+    Resources: about 45 LUTs.
 
     Raises ``ValueError`` when ``divisor``, the clocks per bit, is outside 2..65535.
     """
@@ -35,13 +37,14 @@ class UartReceiver(wiring.Component):
         half = self.divisor // 2
         timer = Signal(range(self.divisor))
         bits_left = Signal(range(11))
-        # ``tick``: ``timer`` is 0; ``idle``: ``bits_left`` is 0; ``starting``: the middle of the start bit is
-        # still to come.
+        # ``tick``: ``timer`` is 0; ``idle``: ``bits_left`` is 0; ``starting``: the
+        # middle of the start bit is still to come.
         tick, idle, starting = Signal(), Signal(init=1), Signal()
         m.d.sync += [self.valid.eq(0), self.framing.eq(0)]
         with m.If(idle):
             with m.If(~level):
-                # Wait half a bit, minus the cycle just spent, until the middle of the start bit.
+                # Wait half a bit, minus the cycle just spent, until the middle
+                # of the start bit.
                 m.d.sync += [bits_left.eq(10), timer.eq(half - 1), tick.eq(half == 1)]
                 m.d.sync += [idle.eq(0), starting.eq(1)]
         with m.Elif(starting & level):
@@ -60,7 +63,8 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Sends the bytes of ``i`` on ``pin``, idle high. Latency: one cycle. Resources: about 30 LUTs.
+    """Sends the bytes of ``i`` on ``pin``, idle high. Latency: one cycle.
+    Resources: about 30 LUTs.
 
     Raises ``ValueError`` when ``divisor``, the clocks per bit, is outside 2..65535.
     """
@@ -75,7 +79,8 @@ class UartTransmitter(wiring.Component):
         shifter = Signal(10, init=0x3FF)
         bits_left = Signal(range(11))
         timer = Signal(range(self.divisor))
-        # ``idle`` is a register, since the source of the bytes depends on it and is far away on the die.
+        # ``idle`` is a register, since the source of the bytes depends on it and is
+        # far away on the die.
         idle, tick = Signal(init=1), Signal()
         m.d.comb += self.i.ready.eq(idle)
         m.d.comb += self.pin.eq(shifter[0])
@@ -101,16 +106,16 @@ class UartTransmitter(wiring.Component):
 
 
 QUIET_BITS = 1 << 15
-"""Time without a byte, in bits, after which an unfinished frame is given up: 11 ms at 3 Mbaud, longer than a
-serial port pauses within a frame."""
+"""Time without a byte, in bits, after which an unfinished frame is given up: 11 ms at 3
+Mbaud, longer than a serial port pauses within a frame."""
 
 
 class QuietLine(wiring.Component):
-    """Passes bytes on. If the line is quiet for ``cycles`` cycles within a frame, it inserts a frame
-    delimiter.
+    """Passes bytes on. If the line is quiet for ``cycles`` cycles within a frame, it
+    inserts a frame delimiter.
 
-    The bytes received before a long pause are then not taken for a part of the next frame. Latency: none.
-    Resources: a counter, about 40 LUTs.
+    The bytes received before a long pause are then not taken for a part of the next
+    frame. Latency: none. Resources: a counter, about 40 LUTs.
     """
 
     def __init__(self, cycles: int) -> None:

@@ -1,4 +1,5 @@
-"""unpacker: unpacks the codes of a payload, dense or sparse, one at a time or in words of eight."""
+"""unpacker: unpacks the codes of a payload, dense or sparse, one at a time or
+in words of eight."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -14,10 +15,10 @@ class Unpacker(wiring.Component):
     """Unpacks the ``inputs`` codes of a payload of ``length`` bytes in the format of
     ``ndrite.emulator.spec.packets``.
 
-    While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands there
-    three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then says
-    that the payload was longer or shorter than necessary, or had bits set after the last code. The codes 7,
-    0, 9, 0::
+    While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the
+    next one stands there three cycles later. Each code is on ``code`` with ``valid``.
+    ``done`` once all are: ``wrong`` then says that the payload was longer or shorter
+    than necessary, or had bits set after the last code. The codes 7, 0, 9, 0::
 
         { "signal": [
           {"name": "run",     "wave": "01............0"},
@@ -31,7 +32,8 @@ class Unpacker(wiring.Component):
           {"name": "wrong",   "wave": "xxxxxxxxxxx0..."}
         ] }
 
-    Latency: three cycles a byte taken, one a code that is 0. Resources: about 90 LUTs and 70 flip-flops.
+    Latency: three cycles a byte taken, one a code that is 0. Resources: about 90 LUTs
+    and 70 flip-flops.
     """
 
     def __init__(self) -> None:
@@ -52,8 +54,8 @@ class Unpacker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits, place, at_bits = Signal(GROUP), Signal(range(GROUP)), Signal()
-        # ``remaining`` is one bit wider than ``length``: bits and codes may ask for more bytes than the
-        # payload has.
+        # ``remaining`` is one bit wider than ``length``: bits and codes may ask for
+        # more bytes than the payload has.
         left, remaining = Signal(16), Signal(17)
         moved, moved_before, ended, settled = (
             Signal(name=n) for n in ("moved", "moved_before", "ended", "settled")
@@ -98,14 +100,17 @@ class Unpacker(wiring.Component):
 
 
 class WordUnpacker(Sized):
-    """Unpacks codes as ``Unpacker`` does, for memories that take the eight codes of a word in one cycle.
+    """Unpacks codes as ``Unpacker`` does, for memories that take the eight codes of a
+    word in one cycle.
 
-    ``load`` marks the codes of word ``word`` that become ``code``. A payload that is not ``sparse`` has a
-    code a byte. In a sparse one a byte of bits writes the zeros of its group at once, and each code that is
-    not 0 follows in a cycle of its own. Each of several samples begins a new word. ``clear`` begins a
-    payload. After its last byte, ``samples`` is the number of samples; ``wrong`` says that the payload does
-    not hold 1 to ``samples_max`` samples of ``inputs`` codes each, or that a sparse one has bits set after a
-    sample's last code. Nine codes of which the first is 7, the third 9 and the last 5::
+    ``load`` marks the codes of word ``word`` that become ``code``. A payload that is
+    not ``sparse`` has a code a byte. In a sparse one a byte of bits writes the zeros
+    of its group at once, and each code that is not 0 follows in a cycle of its own.
+    Each of several samples begins a new word. ``clear`` begins a payload. After its
+    last byte, ``samples`` is the number of samples; ``wrong`` says that the payload
+    does not hold 1 to ``samples_max`` samples of ``inputs`` codes each, or that a
+    sparse one has bits set after a sample's last code. Nine codes of which the first
+    is 7, the third 9 and the last 5::
 
         { "signal": [
           {"name": "clear",  "wave": "10......."},
@@ -121,7 +126,8 @@ class WordUnpacker(Sized):
           {"name": "wrong",  "wave": "xxxxxxx0."}
         ] }
 
-    Latency: one cycle to the codes, two to ``wrong``. Resources: about 60 LUTs and 50 flip-flops.
+    Latency: one cycle to the codes, two to ``wrong``. Resources: about 60 LUTs
+    and 50 flip-flops.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -150,7 +156,8 @@ class WordUnpacker(Sized):
         bits = Signal(GROUP)
         at_bits, ended = Signal(), Signal()
         lowest, bits_left = Signal(GROUP), Signal(GROUP)
-        # Codes of the last word that lie ``behind`` the end of a sample; ``excess``: such a bit was set.
+        # Codes of the last word that lie ``behind`` the end of a sample; ``excess``:
+        # such a bit was set.
         word_of_sample, last_word = Signal.like(self.word), Signal.like(self.word)
         whole, behind, excess = Signal(16), Signal(GROUP), Signal()
         m.d.comb += [

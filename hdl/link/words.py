@@ -17,20 +17,23 @@ STATES = (
     *("fetch", "write", "drain", "failed"),
 )
 PACE_BITS = 2
-"""log2 of the cycles between two requests of streamed words: the four bytes of a word are sent, or added to
-the checksum, one per cycle."""
+"""log2 of the cycles between two requests of streamed words: the four bytes of a word
+are sent, or added to the checksum, one per cycle."""
 STREAM_MOST = 1 + STEP_LATENCY // 4
 """Largest number of streamed words under way at once."""
 
 
 class Words:
-    """The part of the executor's state machine that handles memory requests: READ, READ_SHORT and CHECK begin
-    in state ``count``, WRITE and WRITE_SHORT in state ``fetch``.
+    """The part of the executor's state machine that handles memory requests:
+    READ, READ_SHORT and CHECK begin in state ``count``, WRITE and WRITE_SHORT
+    in state ``fetch``.
 
-    ``short``, ``checking``, ``address`` and, for a write, ``amount`` (the number of words) describe the
-    request; they are valid in state ``execute``. ``word`` is a shift register: bytes leave at its low end and
-    enter at its high end. With ``streams``, accesses are steps that do not wait for each other: 4 cycles for
-    a word read or summed, 4 or 8 for a word written. Other words wait for the bus, about 20 cycles each.
+    ``short``, ``checking``, ``address`` and, for a write, ``amount`` (the number of
+    words) describe the request; they are valid in state ``execute``. ``word`` is a
+    shift register: bytes leave at its low end and enter at its high end. With
+    ``streams``, accesses are steps that do not wait for each other: 4 cycles for a
+    word read or summed, 4 or 8 for a word written. Other words wait for the bus,
+    about 20 cycles each.
     """
 
     def __init__(self) -> None:
@@ -42,14 +45,15 @@ class Words:
         self.wanted = Signal(16, name="wanted")
         self.empty, self.refused = Signal(name="empty"), Signal(name="refused")
         self.streams, self.arrives, self.putting = (Signal(name=n) for n in ("streams", "arrives", "putting"))
-        # The byte counter ends at 3 for long and short words alike, so a short word starts at 2.
+        # The byte counter ends at 3 for long and short words alike, so a short
+        # word starts at 2.
         self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
 
     def build(
         self, m: Module, states: States, bus: Any, geometry: Geometry, taken: Value, counted: Signal
     ) -> None:
-        """Build all states but ``grant``. ``taken``: the packet's next byte is available; ``counted``: the
-        byte being taken is the packet's last."""
+        """Build all states but ``grant``. ``taken``: the packet's next byte is
+        available; ``counted``: the byte being taken is the packet's last."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
         # ``left`` is wide and constant between two words, so it is compared in two stages.
@@ -65,8 +69,8 @@ class Words:
             bus.address.eq(cursor),
             bus.write_data.eq(Mux(self.short, word[16:].as_signed(), word.as_signed())),
         ]
-        # Actions that several states share are written only once, which keeps the conditions of the actions
-        # short.
+        # Actions that several states share are written only once, which keeps the
+        # conditions of the actions short.
         last_byte = byte == BYTES_32 - 1
         with m.If(states["put"] | self.putting | (states["fetch"] & taken)):
             m.d.sync += byte.eq(Mux(last_byte, self.first_byte, byte + 1))
@@ -83,7 +87,8 @@ class Words:
         with m.If(adding):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # Bus accesses by ``step``, and their results: ``done`` without ``request`` answers a step.
+        # Bus accesses by ``step``, and their results: ``done`` without
+        # ``request`` answers a step.
         idle = Signal()
         m.d.comb += self.arrives.eq(bus.done & states["stream"])
         m.d.sync += [
@@ -99,7 +104,8 @@ class Words:
             m.d.sync += self.putting.eq(0)
 
         with states.at("count"):
-            # The payload of a READ or CHECK is only the number of words, in 2 or 4 bytes, low byte first.
+            # The payload of a READ or CHECK is only the number of words, in 2 or 4
+            # bytes, low byte first.
             states.go("counted", when=taken & counted)
         with states.at("counted"):
             m.d.sync += [left.eq(Mux(self.checking, word, word[16:])), crc.eq(CRC_INIT)]
@@ -133,7 +139,8 @@ class Words:
                 states.choose((~final, "read"), (self.checking, "sum"), otherwise="finish")
         states.chain("sum", "checked")
         with states.at("checked"):
-            # The checksum is sent like the only word of a READ. A CHECK of no words begins in this state.
+            # The checksum is sent like the only word of a READ. A CHECK of no words
+            # begins in this state.
             m.d.sync += [self.checking.eq(0), final.eq(1)]
             states.go("put")
 

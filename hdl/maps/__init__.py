@@ -1,1 +1,2 @@
-"""Buffers between layers: input and activation rows, counts of the rows that are complete, and logits."""
+"""Buffers between layers: input and activation rows, counts of the rows that are
+complete, and logits."""

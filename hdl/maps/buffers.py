@@ -12,12 +12,12 @@ from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Memory of the input banks, ``max_inputs`` codes each. It is written ``codes`` (1, 2, 4 or 8) codes per
-    cycle and read eight codes per cycle.
+    """Memory of the input banks, ``max_inputs`` codes each. It is written ``codes`` (1,
+    2, 4 or 8) codes per cycle and read eight codes per cycle.
 
-    ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``. Addresses
-    have the bank above the word, that of one code its index in the word below. Resources: a memory of 8 *
-    banks * max_inputs bits.
+    ``write`` marks the codes that are written. ``read_data`` is two cycles behind
+    ``read_address``. Addresses have the bank above the word, that of one code its index
+    in the word below. Resources: a memory of 8 * banks * max_inputs bits.
     """
 
     def __init__(self, geometry: Geometry, *, codes: int = 1) -> None:
@@ -37,8 +37,8 @@ class RowBuffer(wiring.Component):
         m = Module()
         m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS)
         low = exact_log2(WORD_ROWS // self.codes)
-        # A register in front of the memory: the data comes from far away on the die. The delay is harmless,
-        # since the data is read much later.
+        # A register in front of the memory: the data comes from far away on the die.
+        # The delay is harmless, since the data is read much later.
         m.d.sync += [
             memory.write_address.eq(self.write_address[low:]),
             memory.write_data.eq(self.write_data.replicate(WORD_ROWS // self.codes)),
@@ -49,11 +49,11 @@ class RowBuffer(wiring.Component):
 
 
 class Written(wiring.Component):
-    """Counts the complete words of activations in each bank; the scanner may read only words below that
-    count.
+    """Counts the complete words of activations in each bank; the scanner may read only
+    words below that count.
 
-    ``count`` codes come at once, never of two words. A word is complete with its eighth code or the layer's
-    ``last``. ``clear`` restarts a bank's count.
+    ``count`` codes come at once, never of two words. A word is complete with its eighth
+    code or the layer's ``last``. ``clear`` restarts a bank's count.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -86,7 +86,8 @@ class Written(wiring.Component):
 class ResultBuffer(wiring.Component):
     """Memory of the result banks, ``max_outputs`` logits each.
 
-    ``read_data`` is the word at ``read_address`` two cycles later, in the small core one cycle later.
+    ``read_data`` is the word at ``read_address`` two cycles later, in the small
+    core one cycle later.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -1,2 +1,2 @@
-"""Neurons: they add bias and second operand, scale, and apply the curve, for one column per cycle or for a
-whole readout step."""
+"""Neurons: they add bias and second operand, scale, and apply the curve, for one column
+per cycle or for a whole readout step."""

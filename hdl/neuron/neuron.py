@@ -1,4 +1,5 @@
-"""neuron: passes column groups through the neurons, one column per cycle or a whole readout step."""
+"""neuron: passes column groups through the neurons, one column per cycle or a
+whole readout step."""
 
 import itertools
 
@@ -17,27 +18,30 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 def logit_layout(g: Geometry) -> StructLayout:
-    """Layout of a stream of the network's outputs, one per cycle; ``final`` marks the last one."""
+    """Layout of a stream of the network's outputs, one per cycle; ``final``
+    marks the last one."""
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
 def codes_kept(g: Geometry) -> int:
-    """Return how many output codes of one readout step may still wait for their writer when the codes of the
-    next readout step arrive."""
+    """Return how many output codes of one readout step may still wait for their writer
+    when the codes of the next readout step arrive."""
     return max(g.neurons - 2, 0)
 
 
 class Neuron(Sized):
-    """Passes the columns of each column group through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons``
-    columns per cycle.
+    """Passes the columns of each column group through
+    ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons`` columns per cycle.
 
-    Output layers stop at z: ``logit`` streams one column per cycle in order, with ``final`` at the network's
-    last. Hidden layers compute y: ``activation`` streams one column per cycle or, with several neurons, a
-    whole step of readout. In a program with feature maps it pauses while more than ``codes_kept`` codes wait
-    for their writer, which takes ``turn`` of them per cycle. A group of another layer waits until the
-    pipeline is empty, so that the settings do not change meanwhile. ``second`` has the second operands of a
-    group that needs them, as many as there are neurons. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles.
-    Resources: ``Geometry.neurons`` pipes.
+    Output layers stop at z: ``logit`` streams one column per cycle in order, with
+    ``final`` at the network's last. Hidden layers compute y: ``activation`` streams
+    one column per cycle or, with several neurons, a whole step of readout. In a
+    program with feature maps it pauses while more than ``codes_kept`` codes wait for
+    their writer, which takes ``turn`` of them per cycle. A group of another layer
+    waits until the pipeline is empty, so that the settings do not change meanwhile.
+    ``second`` has the second operands of a group that needs them, as many as there are
+    neurons. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources:
+    ``Geometry.neurons`` pipes.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -79,8 +83,8 @@ class Neuron(Sized):
         sum_valid: Value = self.partials.valid
         if g.map_codes:
             sum_valid &= ~layer.second | self.second.valid
-        # ``only``: the word of columns being taken is the last of its column group; ``lane_last``: it is the
-        # last of its step. Both are computed a cycle ahead.
+        # ``only``: the word of columns being taken is the last of its column group;
+        # ``lane_last``: it is the last of its step. Both are computed a cycle ahead.
         only, lane_last = Signal(), Signal()
         take = running & sum_valid
         count: Value = Const(1)
@@ -88,8 +92,8 @@ class Neuron(Sized):
             together = Signal()
             count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
         if wide and g.map_codes:
-            # Counts of output codes that wait to be written after this cycle: without the codes of one more
-            # step (``waiting_after``), and with them (``more``).
+            # Counts of output codes that wait to be written after this cycle: without
+            # the codes of one more step (``waiting_after``), and with them (``more``).
             free, codes_accepted = Signal(init=1), Signal()
             waiting, waiting_after, more = (
                 Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more")
@@ -100,8 +104,8 @@ class Neuron(Sized):
                 waiting_after.eq(self._less_a_turn(waiting)),
                 more.eq(waiting_after + count),
             ]
-            # Whether the codes of one more step fit is known late in the cycle, so it is computed for both
-            # cases and selected.
+            # Whether the codes of one more step fit is known late in the cycle, so it
+            # is computed for both cases and selected.
             capacity = codes_kept(g)
             m.d.sync += [
                 waiting.eq(Mux(codes_accepted, more, waiting_after)),
@@ -116,7 +120,8 @@ class Neuron(Sized):
         closing = take & only
         same: Value = ~layer.layer_end
         if g.map_codes:
-            # In a program with feature maps the layer settings change only when the pipeline is empty.
+            # In a program with feature maps the layer settings change only when the
+            # pipeline is empty.
             same |= group.walked
         begin = [
             running.eq(1),
@@ -165,7 +170,8 @@ class Neuron(Sized):
             m.d.sync += late.eq(early)
         pipes = self._pipes(m, layer, address, lane)
         out = stages[OUTPUT_STAGE]
-        # The layer's settings are constant, so values that depend only on them are computed a cycle ahead.
+        # The layer's settings are constant, so values that depend only on them are
+        # computed a cycle ahead.
         m.d.sync += [
             self.logit.valid.eq(stages[OUTPUT_STAGE - 1].valid & layer.output),
             self.logit.final.eq(stages[OUTPUT_STAGE - 1].end & layer.output),
@@ -188,7 +194,8 @@ class Neuron(Sized):
         return Mux(codes >= self.turn, codes - self.turn, codes)
 
     def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
-        """Build one pipeline per neuron. Neuron i serves the columns whose lowest address bits are i."""
+        """Build one pipeline per neuron. Neuron i serves the columns whose lowest
+        address bits are i."""
         g, low = self.geometry, exact_log2(self.geometry.neurons)
         pipes = [NeuronPipe(g) for _ in range(g.neurons)]
         for i, pipe in enumerate(pipes):

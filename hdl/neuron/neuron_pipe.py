@@ -1,4 +1,5 @@
-"""neuron_pipe: computes bias, scale and the piecewise-linear NDR curve of one column per cycle."""
+"""neuron_pipe: computes bias, scale and the piecewise-linear NDR curve of one
+column per cycle."""
 
 from typing import Any
 
@@ -25,13 +26,15 @@ TABLE_BITS = 18
 
 
 class NeuronPipe(Sized):
-    """Pipeline of one neuron: z = p + bias + second operand; voltage v = clip(rshift_round(z * scale,
-    vshift)); output y by the segment of the piecewise-linear (PWL) table in which v lies.
+    """Pipeline of one neuron: z = p + bias + second operand; voltage v =
+    clip(rshift_round(z * scale, vshift)); output y by the segment of the
+    piecewise-linear (PWL) table in which v lies.
 
-    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f and remainder r.
-    ``entry`` is the column's address in the memories, which hold every ``Geometry.neurons``-th column.
-    ``layer`` must not change while columns are in the pipeline. Latency: OUTPUT_STAGE cycles to ``z``,
-    NEURON_LATENCY to ``y``. Resources: three multipliers (two for the scale, one for the slope), 64 bits a
+    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >>
+    f and remainder r. ``entry`` is the column's address in the memories, which hold
+    every ``Geometry.neurons``-th column. ``layer`` must not change while columns are in
+    the pipeline. Latency: OUTPUT_STAGE cycles to ``z``, NEURON_LATENCY to ``y``.
+    Resources: three multipliers (two for the scale, one for the slope), 64 bits a
     column and 36 bits a table entry of memory.
     """
 
@@ -69,15 +72,16 @@ class NeuronPipe(Sized):
         return m
 
     def _voltage(self, m: Module, platform: object, z_3: Signal, scale_3: Signal, layer: Signal) -> Signal:
-        """Return v + 2048 as an unsigned 12-bit value at pipeline stage VOLTAGE_STAGE; the product of z and
-        scale is ready at stage 8."""
+        """Return v + 2048 as an unsigned 12-bit value at pipeline stage VOLTAGE_STAGE;
+        the product of z and scale is ready at stage 8."""
         m.submodules.scaler = scaler = WideMultiplier(32, 16)
         m.d.comb += [scaler.a.eq(z_3), scaler.b.eq(scale_3)]
         rounded_9, coarse_10, fine_11 = (
             Signal(signed(50), name=n, reset_less=True) for n in ("rounded_9", "coarse_10", "fine_11")
         )
         half = Signal(48, reset_less=True)
-        # A copy of the shift for each reader: a single register would drive several hundred loads.
+        # A copy of the shift for each reader: a single register would drive
+        # several hundred loads.
         vshift = [unmerged(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
         m.d.sync += half.eq((Const(1, 1) << vshift[0]) >> 1)
         m.d.sync += rounded_9.eq(scaler.product + half)
@@ -88,7 +92,8 @@ class NeuronPipe(Sized):
                     with m.Case(i):
                         m.d.sync += coarse_10[part].eq((rounded_9 >> 8 * i)[part])
         v_12 = Signal(V_BITS, reset_less=True)
-        # Comparing with a power of two needs only the bits above it, and no carry chain of 50 bits.
+        # Comparing with a power of two needs only the bits above it, and no carry
+        # chain of 50 bits.
         negative, low_bits = fine_11[-1], fine_11[V_BITS - 1 : -1]
         with m.If(~negative & low_bits.any()):
             m.d.sync += v_12.eq(V_MAX - V_MIN)
@@ -99,8 +104,9 @@ class NeuronPipe(Sized):
         return v_12
 
     def _curve(self, m: Module, platform: object, v_12: Signal, curve_12: Signal, layer: Signal) -> Signal:
-        """Return the output y at pipeline stage 24. The table address is valid at stage 13, the table's words
-        at stage 15 and the operands of the straight line at stage 18."""
+        """Return the output y at pipeline stage 24. The table address is valid at
+        stage 13, the table's words at stage 15 and the operands of the straight
+        line at stage 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
         f = [unmerged(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
@@ -129,7 +135,8 @@ class NeuronPipe(Sized):
         half = Signal(24, reset_less=True)
         high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
         y_23 = Signal(8, reset_less=True)
-        # The layer's settings are constant, so registers for values that depend only on them do no harm.
+        # The layer's settings are constant, so registers for values that depend only
+        # on them do no harm.
         m.d.sync += [shift.eq(f[2] + layer.table_bits), half.eq((Const(1, 1) << shift) >> 1)]
         m.d.sync += shifted_17.eq(base << f[3])
         m.d.sync += base_18.eq(shifted_17 + half)
@@ -149,8 +156,8 @@ class NeuronPipe(Sized):
 
     @staticmethod
     def _memory(m: Module, name: str, window: Any, address: Signal, shape: ShapeLike, depth: int) -> Signal:
-        """Build a memory that the bus writes. It is read at ``address``, with READ_LATENCY; the bus may read
-        it while the neuron is idle."""
+        """Build a memory that the bus writes. It is read at ``address``, with
+        READ_LATENCY; the bus may read it while the neuron is idle."""
         m.submodules[name] = memory = RegisteredMemory(shape, depth)
         share(m, memory, window, address)
         m.d.sync += window.read_data.eq(memory.data)

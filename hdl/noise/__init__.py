@@ -1,1 +1,2 @@
-"""Read noise: Gaussian samples from counters, the scale of each pass, and the schedules that compute both."""
+"""Read noise: Gaussian samples from counters, the scale of each pass, and the schedules
+that compute both."""

@@ -20,15 +20,17 @@ GAUSSIAN_LATENCY = spec.SAMPLE_ROUNDS + 5
 
 
 class Gaussian(wiring.Component):
-    """Generates Gaussian samples g = +-A[u1] +- A[u2] from a table A. The indices u1, u2 and the signs are
-    the low 20 bits of the column number after Speck32 encryption.
+    """Generates Gaussian samples g = +-A[u1] +- A[u2] from a table A. The indices u1,
+    u2 and the signs are the low 20 bits of the column number after Speck32 encryption.
 
-    ``uniform`` has the remaining 12 bits, above four zeros (``ndrite.emulator.spec.variation``).
+    ``uniform`` has the remaining 12 bits, above four zeros
+    (``ndrite.emulator.spec.variation``).
 
-    Latency: GAUSSIAN_LATENCY cycles, one sample per cycle. Unless ``follow`` is set, ``key`` must not change
-    while samples are in the pipeline. With ``follow``, every column is taken under the key that comes with
-    it, for 336 flip-flops more (generators under one key share them). Resources: SAMPLE_ROUNDS 16-bit adders
-    (about 48 LUTs and 32 flip-flops each) and one 512-entry ROM read twice; no multiplier.
+    Latency: GAUSSIAN_LATENCY cycles, one sample per cycle. Unless ``follow`` is set,
+    ``key`` must not change while samples are in the pipeline. With ``follow``, every
+    column is taken under the key that comes with it, for 336 flip-flops more
+    (generators under one key share them). Resources: SAMPLE_ROUNDS 16-bit adders (about
+    48 LUTs and 32 flip-flops each) and one 512-entry ROM read twice; no multiplier.
     """
 
     def __init__(self, *, follow: bool = False) -> None:
@@ -74,20 +76,22 @@ class Gaussian(wiring.Component):
 
 
 LAUNCH_MARGIN = 3
-"""Largest number of samples that are launched before ``room`` takes the first of them into account."""
+"""Largest number of samples that are launched before ``room`` takes the first of
+them into account."""
 
 
 def sample_depth(geometry: Geometry) -> int:
-    """Return the number of entries of the noise sample queue: enough for two passes and the samples still in
-    the pipeline."""
+    """Return the number of entries of the noise sample queue: enough for two passes and
+    the samples still in the pipeline."""
     return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
 
 
 class Samples(Sized):
-    """Generates P Gaussian samples g (Q4.8) for every P columns of each pass that arrives on ``turns``.
+    """Generates P Gaussian samples g (Q4.8) for every P columns of each pass that
+    arrives on ``turns``.
 
-    Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
-    (``ndrite.hdl.noise.noise``), their queue, and a register for a turn's key.
+    Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample
+    pipes (``ndrite.hdl.noise.noise``), their queue, and a register for a turn's key.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -107,8 +111,8 @@ class Samples(Sized):
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
         column, launched_column = Signal(16), Signal(16)
         busy, room, go = Signal(), Signal(), Signal()
-        # ``only`` (this launch is the last of its pass) is computed a cycle ahead, while the counter counts
-        # down.
+        # ``only`` (this launch is the last of its pass) is computed a cycle ahead,
+        # while the counter counts down.
         only = Signal()
         m.d.comb += [
             go.eq(busy & room),
@@ -133,16 +137,16 @@ class Samples(Sized):
             launched_column.eq(column),
             arrives.eq(Cat(launched, arrives)),
             sample_sent.eq(stored.o.valid & stored.o.ready),
-            # ``free``: entries of the queue that are not reserved for stored samples or for samples in the
-            # pipeline.
+            # ``free``: entries of the queue that are not reserved for stored samples or
+            # for samples in the pipeline.
             free.eq(free - launched + sample_sent),
             room.eq(free > LAUNCH_MARGIN),
         ]
         m.d.comb += stored.i.valid.eq(arrives[-1])
         for i in range(g.readouts):
             m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
-            # The first column of a pass is a multiple of the number of lanes, which P divides; with feature
-            # maps, the first column of a column group may be any.
+            # The first column of a pass is a multiple of the number of lanes, which P
+            # divides; with feature maps, the first column of a column group may be any.
             pipe_column: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
             if g.map_codes:
                 pipe_column = Signal(16, name=f"launched_column_{i}")
@@ -157,17 +161,18 @@ class Samples(Sized):
 
 ENERGY_DEPTH = 32
 ENERGY_IN_FLIGHT = 18
-"""Number of passes that the scanner may begin between reading ``energy_room`` and delivering their energy."""
+"""Number of passes that the scanner may begin between reading ``energy_room`` and
+delivering their energy."""
 
 
 class Noise(Sized):
-    """For each pass, computes the standard deviation sigma once and generates P Gaussian samples g (Q4.8) for
-    every P columns.
+    """For each pass, computes the standard deviation sigma once and generates P
+    Gaussian samples g (Q4.8) for every P columns.
 
-    A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
-    of the one before (``ndrite.hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes
-    as the schedule sends. Resources: those of the schedule and of ``ndrite.hdl.noise.noise``, and a queue of
-    energies.
+    A pass without noise yields neither. Keys and roots of the next passes are worked
+    out beside the samples of the one before (``ndrite.hdl.noise.pass_schedule``).
+    Throughput: P samples a cycle, and as many passes as the schedule sends. Resources:
+    those of the schedule and of ``ndrite.hdl.noise.noise``, and a queue of energies.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -25,12 +25,13 @@ def sigma_latency(g: Geometry) -> int:
 
 
 class Sigma(wiring.Component):
-    """Computes sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one bit of the root per
-    cycle.
+    """Computes sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one bit
+    of the root per cycle.
 
-    ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
-    Latency: half the radicand's bits + 8 cycles (26 for the ``64-lane`` geometry). Resources: two
-    multipliers (one where S fits 12 bits), about 120 LUTs.
+    ``start`` for one cycle with the operands; ``done`` stays up from the result
+    on until the next start. Latency: half the radicand's bits + 8 cycles (26 for
+    the ``64-lane`` geometry). Resources: two multipliers (one where S fits 12
+    bits), about 120 LUTs.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -69,8 +70,8 @@ class Sigma(wiring.Component):
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
-        # ``adding``: this step adds up the variance; ``rooting``: it computes a bit of the root. Both are
-        # decoded a cycle ahead.
+        # ``adding``: this step adds up the variance; ``rooting``: it computes a bit of
+        # the root. Both are decoded a cycle ahead.
         adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
@@ -96,11 +97,11 @@ class Sigma(wiring.Component):
 
 
 class PassKey(wiring.Component):
-    """Derives a noise key by encryption: Speck64/128 of (counter, inference) under the key (stream, domain,
-    seed); word y of the result is the low half, x the high half.
+    """Derives a noise key by encryption: Speck64/128 of (counter, inference) under the
+    key (stream, domain, seed); word y of the result is the low half, x the high half.
 
-    ``start`` for one cycle; ``done`` is up from the result on until the next start. Latency: 28 cycles.
-    Resources: two 32-bit adders, 192 flip-flops, no multiplier.
+    ``start`` for one cycle; ``done`` is up from the result on until the next start.
+    Latency: 28 cycles. Resources: two 32-bit adders, 192 flip-flops, no multiplier.
     """
 
     def __init__(self) -> None:
@@ -154,15 +155,16 @@ KEY_BITS = 2 * KEY_WORD_BITS
 
 
 def turn_layout(geometry: Geometry) -> StructLayout:
-    """Layout of a pass as the sample generator gets it: the columns that need samples, and the noise key."""
+    """Layout of a pass as the sample generator gets it: the columns that need samples,
+    and the noise key."""
     passes = noise_layout(geometry).members
     columns = {name: passes[name] for name in ("first_column", "columns")}
     return StructLayout(columns | {"key": KEY_BITS})
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a pass schedule. Inputs: the passes, and one energy per pass. Outputs: sigma of each noisy
-    pass, and on ``turns`` each noisy pass with its noise key."""
+    """Ports of a pass schedule. Inputs: the passes, and one energy per pass. Outputs:
+    sigma of each noisy pass, and on ``turns`` each noisy pass with its noise key."""
     return {
         "passes": In(stream.Signature(noise_layout(geometry))),
         "energies": In(stream.Signature(energy_shape(geometry))),
@@ -174,8 +176,8 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: Value) -> None:
-    """Connect the block ``key`` so that it derives the noise key of the pass that ``schedule`` offers;
-    ``slice_of`` is the pass's slice number (three bits)."""
+    """Connect the block ``key`` so that it derives the noise key of the pass that
+    ``schedule`` offers; ``slice_of`` is the pass's slice number (three bits)."""
     now = schedule.passes.payload
     m.d.comb += [
         key.seed.eq(schedule.seed),
@@ -189,17 +191,17 @@ def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: 
 
 
 SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
-"""What the square root of a pass needs besides the energy: whether the pass is noisy, and its two
-variances."""
+"""What the square root of a pass needs besides the energy: whether the pass is noisy,
+and its two variances."""
 
 
 class PassSchedule(wiring.Component):
-    """Sends each noisy pass to one of several key units, which pass it on to ``turns`` with its key, and
-    through a queue to one of several square-root units.
+    """Sends each noisy pass to one of several key units, which pass it on to ``turns``
+    with its key, and through a queue to one of several square-root units.
 
-    A pass without noise only takes its energy along. Throughput: ``noise_units`` passes in about 36 cycles,
-    by as many keys and roots in turn. Resources: a Speck64/128 round and a square root each, about 170
-    flip-flops.
+    A pass without noise only takes its energy along. Throughput: ``noise_units`` passes
+    in about 36 cycles, by as many keys and roots in turn. Resources: a Speck64/128
+    round and a square root each, about 170 flip-flops.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -262,8 +264,9 @@ class PassSchedule(wiring.Component):
         giving = self._turn(m, "root_giving", root_sent)
         _once(m, root_accepted, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
         m.d.comb += [
-            # A pass without noise needs no root, but its entry in the energy queue is taken all the same,
-            # so that the queues of energies and of scales stay in step.
+            # A pass without noise needs no root, but its entry in the energy
+            # queue is taken all the same, so that the queues of energies and of
+            # scales stay in step.
             scales.o.ready.eq(root_accepted),
             energies.ready.eq(root_accepted),
             sigmas.valid.eq((rooting & Cat(root.done for root in roots)).bit_select(giving, 1)),
@@ -285,8 +288,8 @@ class PassSchedule(wiring.Component):
 
 
 def _once(m: Module, late: Signal, condition: Value) -> None:
-    """Pulse ``late`` in the cycle after ``condition`` becomes true. The caller must keep ``condition`` true
-    until ``late`` is high.
+    """Pulse ``late`` in the cycle after ``condition`` becomes true. The caller must
+    keep ``condition`` true until ``late`` is high.
 
     Keys and roots lie far apart on a full chip, and far from the queues that start them.
     """

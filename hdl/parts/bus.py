@@ -1,11 +1,13 @@
-"""bus: one master and one window per memory region; and the interface between a host's link and a core.
+"""bus: one master and one window per memory region; and the interface between a
+host's link and a core.
 
-Windows see no wait states. A window sees a stable ``address`` while ``select`` is up. Reads: the master
-samples ``read_data`` ``READ_WAIT`` cycles after ``select`` rose, so a window may register its path up to
-``READ_WAIT - 3`` times. Writes: ``write`` is up for one cycle; ``WRITE_WAIT`` cycles later the next access
-may begin. The master starts an access only while no inference is under way, so windows may share the
-datapath's memory ports. Accesses to the window ``STREAMED`` may follow each other in every cycle: ``step``
-for one cycle each.
+Windows see no wait states. A window sees a stable ``address`` while ``select`` is up.
+Reads: the master samples ``read_data`` ``READ_WAIT`` cycles after ``select`` rose, so a
+window may register its path up to ``READ_WAIT - 3`` times. Writes: ``write`` is up for
+one cycle; ``WRITE_WAIT`` cycles later the next access may begin. The master starts an
+access only while no inference is under way, so windows may share the datapath's memory
+ports. Accesses to the window ``STREAMED`` may follow each other in every cycle:
+``step`` for one cycle each.
 """
 
 import functools
@@ -28,17 +30,19 @@ from ndrite.hdl.parts.target import is_small
 READ_WAIT = 14
 WRITE_WAIT = 7
 STREAMED = "weights"
-"""The memory region that accepts an access in every cycle: nearly all words of a program are in it."""
+"""The memory region that accepts an access in every cycle: nearly all words of a
+program are in it."""
 STREAM_LATENCY = 10
-"""Cycles from an address at the streamed window to its data, as ``ndrite.hdl.array.array`` provides it."""
+"""Cycles from an address at the streamed window to its data, as
+``ndrite.hdl.array.array`` provides it."""
 STEP_LATENCY = STREAM_LATENCY + 7
 """Cycles from ``step`` to ``done``."""
 OFFSET_BITS = REGION_SHIFT
 
 
 class WindowSignature(wiring.Signature):
-    """Port through which the bus accesses one memory region, from the bus's side; the block that owns the
-    region flips it."""
+    """Port through which the bus accesses one memory region, from the bus's side; the
+    block that owns the region flips it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -53,11 +57,12 @@ class WindowSignature(wiring.Signature):
 
 
 class BusSignature(wiring.Signature):
-    """Port of the bus master: the master holds ``request`` and the other fields until ``done``; ``error`` and
-    the read data are valid together with ``done``.
+    """Port of the bus master: the master holds ``request`` and the other fields until
+    ``done``; ``error`` and the read data are valid together with ``done``.
 
-    Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
-    own ``done``, in order. Only a platform that is not small heeds it.
+    Or ``step`` with the fields, for a cycle each, as long as nothing is
+    requested: each is answered by its own ``done``, in order. Only a platform
+    that is not small heeds it.
     """
 
     def __init__(self) -> None:
@@ -76,8 +81,8 @@ class BusSignature(wiring.Signature):
 
 
 class Decoder(wiring.Component):
-    """Routes bus accesses to the windows of the memory regions, and answers out-of-range addresses with
-    ``error``.
+    """Routes bus accesses to the windows of the memory regions, and answers
+    out-of-range addresses with ``error``.
 
     A write to word 2 of the biases::
 
@@ -107,9 +112,9 @@ class Decoder(wiring.Component):
           {"name": "bus.read_data",     "wave": "xxxxxxxxxxxxxxxxxx==xxxx", "data": "55 66"}
         ] }
 
-    ``regions``: the words of each, where they are not the geometry's own.
-    Latency: a read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4, a step STEP_LATENCY. Resources: about
-    400 LUTs and 90 flip-flops a window, on a small platform two.
+    ``regions``: the words of each, where they are not the geometry's own. Latency: a
+    read takes READ_WAIT + 4 cycles, a write WRITE_WAIT + 4, a step STEP_LATENCY.
+    Resources: about 400 LUTs and 90 flip-flops a window, on a small platform two.
     """
 
     def __init__(self, geometry: Geometry, regions: dict[str, int] | None = None) -> None:
@@ -123,8 +128,8 @@ class Decoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bus, small = self.bus, is_small(platform)
-        # An access is registered once before the windows and once after them, since the windows are spread
-        # over the chip.
+        # An access is registered once before the windows and once after them, since the
+        # windows are spread over the chip.
         address = Signal(32)
         data = Signal(32)
         write = Signal()
@@ -132,8 +137,8 @@ class Decoder(wiring.Component):
         count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
         active = Signal()
         if small:
-            # On a small platform the master itself keeps address and data constant, so no registers are
-            # needed here.
+            # On a small platform the master itself keeps address and data constant, so
+            # no registers are needed here.
             m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
             bus_registers = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
@@ -147,7 +152,8 @@ class Decoder(wiring.Component):
         stepped = Signal()
         if not small:
             m.d.sync += stepped.eq(bus.step)
-        # One pipeline stage per cycle: region number and range check together, then the access itself.
+        # One pipeline stage per cycle: region number and range check together, then
+        # the access itself.
         inside, strobe, end = [], Signal(), Signal()
         m.d.sync += strobe.eq(active & write & (count == 2))
         answers = []
@@ -168,8 +174,8 @@ class Decoder(wiring.Component):
             inside.append(hit)
             answers.append(answer)
             if streamed:
-                # Select and write strobe of the streamed window are derived as for the other windows, but one
-                # cycle later and from the address of the step.
+                # Select and write strobe of the streamed window are derived as for the
+                # other windows, but one cycle later and from the address of the step.
                 at_hit = delayed(m, stepped, 2, "stepped")
                 steps = delayed(m, Cat(address[:REGION_SHIFT], data, stepped & write), 2, "step")
                 m.d.sync += [
@@ -184,8 +190,9 @@ class Decoder(wiring.Component):
                 continue
             m.d.sync += [window.select.eq(active & chosen), window.write.eq(strobe & hit)]
             m.d["comb" if small else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
-            # The windows are spread over the chip, so each has its own address and data registers. The
-            # registers differ in their load signals, since the synthesiser would merge equal registers.
+            # The windows are spread over the chip, so each has its own address and data
+            # registers. The registers differ in their load signals, since the
+            # synthesiser would merge equal registers.
             if small:
                 m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             else:
@@ -206,8 +213,8 @@ class Decoder(wiring.Component):
 
 
 def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
-    """Connect the bus port of ``master`` to ``bus``; requests wait while ``reset`` holds the owners of the
-    memory regions in reset.
+    """Connect the bus port of ``master`` to ``bus``; requests wait while ``reset``
+    holds the owners of the memory regions in reset.
 
     A link begins no steps meanwhile.
     """
@@ -219,15 +226,16 @@ def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
 
 
 def _below(address: Value, size: int) -> Value:
-    """Return whether an address is inside a region of ``size`` words; no adder is needed if ``size`` is a
-    power of two."""
+    """Return whether an address is inside a region of ``size`` words; no adder is
+    needed if ``size`` is a power of two."""
     return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()
 
 
 def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
-    """Ports through which input codes are loaded. ``load`` has one bit for each code of the word at
-    ``load_address``; the codes whose bit is set are taken from ``load_data``. A word has as many codes as the
-    geometry loads per cycle; the upper bits of the address are the bank."""
+    """Ports through which input codes are loaded. ``load`` has one bit for each code of
+    the word at ``load_address``; the codes whose bit is set are taken from
+    ``load_data``. A word has as many codes as the geometry loads per cycle; the upper
+    bits of the address are the bank."""
     return {
         "load": flow(g.load_codes),
         "load_address": flow(bits_for(g.banks * g.max_inputs // g.load_codes - 1)),
@@ -238,8 +246,8 @@ def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
 def load_one(
     g: Geometry, *, valid: Value, index: Value, bank: Value, code: Value
 ) -> tuple[Value, Value, Value]:
-    """Return the values of ``load``, ``load_address`` and ``load_data`` that load a single ``code`` as input
-    ``index`` of ``bank``."""
+    """Return the values of ``load``, ``load_address`` and ``load_data`` that load a
+    single ``code`` as input ``index`` of ``bank``."""
     low = exact_log2(g.load_codes)
     where = Cat(index[low : exact_log2(g.max_inputs)], bank)
     if low == 0:
@@ -248,23 +256,26 @@ def load_one(
 
 
 def host_interface(geometry: Geometry) -> wiring.Signature:
-    """Interface between a link and the accelerator, from the link's side (the accelerator flips it); both
-    sides call it ``master``.
+    """Interface between a link and the accelerator, from the link's side (the
+    accelerator flips it); both sides call it ``master``.
 
-    - The link is the master of ``bus``, loads input codes, starts inferences, and reads results as from any
-      core.
+    - The link is the master of ``bus``, loads input codes, starts inferences, and reads
+      results as from any core.
     - ``campaign_busy``: the core runs a campaign and takes no start.
-    - ``bank`` is the bank of the link's next inference. Every inference uses the next bank, the link's and
-      the campaign's (``campaign_started``).
-    - ``done`` ends an inference of the link, ``campaign_done`` one of the campaign. If inferences overlap,
-      ``input_done`` says that the bank of the link's oldest inference may be loaded again.
+    - ``bank`` is the bank of the link's next inference. Every inference uses the next
+      bank, the link's and the campaign's (``campaign_started``).
+    - ``done`` ends an inference of the link, ``campaign_done`` one of the campaign. If
+      inferences overlap, ``input_done`` says that the bank of the link's oldest
+      inference may be loaded again.
     - ``programmed``: the program tag is not 0.
-    - ``hung``: the core is in reset, by the watchdog or by a reset of the whole. Every inference under way is
-      lost, the next bank is 0 again, and no inference may be started.
-    - ``walking``: the program has feature maps. The codes of up to ``samples_max`` samples then go to
-      ``sample_*`` (``load`` marks the codes of a word of eight that are valid), but not while samples are
-      ``copying``; ``samples`` says how many ``start`` runs together. They count as one inference: one at a
-      time is under way, ``done`` ends all of them, and their results follow each other in half of the
+    - ``hung``: the core is in reset, by the watchdog or by a reset of the whole.
+      Every inference under way is lost, the next bank is 0 again, and no
+      inference may be started.
+    - ``walking``: the program has feature maps. The codes of up to ``samples_max``
+      samples then go to ``sample_*`` (``load`` marks the codes of a word of eight that
+      are valid), but not while samples are ``copying``; ``samples`` says how many
+      ``start`` runs together. They count as one inference: one at a time is under way,
+      ``done`` ends all of them, and their results follow each other in half of the
       result banks, which the lowest bit of the bank numbers.
     """
     return wiring.Signature(

@@ -16,30 +16,34 @@ from ndrite.hdl.parts.target import is_ecp5, is_small
 READ_LATENCY = 2
 """Cycles from ``address`` to ``data``."""
 _ECP5_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""Shapes of a DP16KD block RAM: (depth, data bits). The two widest shapes have a write enable for every nine
-bits."""
+"""Shapes of a DP16KD block RAM: (depth, data bits). The two widest shapes have a write
+enable for every nine bits."""
 _ENABLED_BITS = 9
 _SMALLEST_BLOCK = 1024
-"""Number of bits below which a memory is left to the synthesiser, which may build it from LUTs."""
+"""Number of bits below which a memory is left to the synthesiser, which may
+build it from LUTs."""
 
 
 class RegisteredMemory(wiring.Component):
-    """Memory with registered output: ``data`` is the word at ``address``, READ_LATENCY cycles later; a write
-    is visible from the next cycle on.
+    """Memory with registered output: ``data`` is the word at ``address``, READ_LATENCY
+    cycles later; a write is visible from the next cycle on.
 
-    A word may have several ``parts`` of ``shape``, low one first, each with its own ``write``. A word that is
-    read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
-    (DP16KD, OUTREG), which the synthesiser does not use by itself and which decides the speed of all logic
-    after a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
-    blocks of 512 words, two those of 1024), elsewhere also width flip-flops. In the small core, where the
-    owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
+    A word may have several ``parts`` of ``shape``, low one first, each with its own
+    ``write``. A word that is read in the cycle it is written in is undefined. On ECP5
+    the output register is the block RAM's own (DP16KD, OUTREG), which the synthesiser
+    does not use by itself and which decides the speed of all logic after a memory.
+    Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits
+    share blocks of 512 words, two those of 1024), elsewhere also width flip-flops. In
+    the small core, where the owner can do without them, as ``early`` says, ``data``
+    comes a cycle sooner.
 
-    With a ``second`` reader ``also`` is the word at ``write_address``, as ``data`` is the one at
-    ``address``; on ECP5 read through the port that writes.
+    With a ``second`` reader ``also`` is the word at ``write_address``, as ``data`` is
+    the one at ``address``; on ECP5 read through the port that writes.
 
-    With a ``reader``, the clock domain that it is read in while ``writer`` is the other's, reading goes on
-    only while ``step`` is up. Raises ``ValueError`` for one of more than 18 bits, and for one with a second
-    reader of more than that or, on ECP5, of more than 16384 words.
+    With a ``reader``, the clock domain that it is read in while ``writer`` is the
+    other's, reading goes on only while ``step`` is up. Raises ``ValueError`` for one of
+    more than 18 bits, and for one with a second reader of more than that or, on ECP5,
+    of more than 16384 words.
     """
 
     def __init__(
@@ -114,8 +118,8 @@ class RegisteredMemory(wiring.Component):
         return m
 
     def _banks(self, m: Module) -> None:
-        """Build the memory from block RAMs: several in parallel if one is not wide enough, and several banks
-        if one is not deep enough."""
+        """Build the memory from block RAMs: several in parallel if one is not wide
+        enough, and several banks if one is not deep enough."""
         deepest = _ECP5_SHAPES[-1][0]
         if self.second and self.depth > deepest:
             raise ValueError(f"a memory with two readers has {self.depth} words; accepted: {deepest}")
@@ -141,12 +145,12 @@ class RegisteredMemory(wiring.Component):
                     m.d.comb += self.data.eq(bank)
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Value, out: Signal) -> None:
-        """Build one bank from DP16KD block RAMs, as many in parallel as the word width needs: port A writes
-        (and reads ``also``), port B reads."""
+        """Build one bank from DP16KD block RAMs, as many in parallel as the word width
+        needs: port A writes (and reads ``also``), port B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
-        # Choose the narrowest block RAM shape into which a part fits as a single block; if no shape is wide
-        # enough, the widest.
+        # Choose the narrowest block RAM shape into which a part fits as a single block;
+        # if no shape is wide enough, the widest.
         _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
         if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
             # Parts that share a block RAM; each part has the write enable of its own nine bits.
@@ -175,8 +179,8 @@ class RegisteredMemory(wiring.Component):
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Value) -> None:
-    """Connect ``memory`` to a bus window. The bus writes the memory; the memory is read at the bus's address
-    while the bus requests it, and otherwise at ``address``.
+    """Connect ``memory`` to a bus window. The bus writes the memory; the memory is read
+    at the bus's address while the bus requests it, and otherwise at ``address``.
 
     ``window.read_data`` is left to the owner.
     """
@@ -191,8 +195,8 @@ def share(m: Module, memory: RegisteredMemory, window: Any, address: Value) -> N
 def _dp16kd(
     memory: RegisteredMemory, part: Value, width: int, write: Value, enables: Value
 ) -> tuple[Instance, Signal]:
-    # The 14-bit address is left aligned. In the widest shapes its unused low bits enable nine bits of data
-    # each.
+    # The 14-bit address is left aligned. In the widest shapes its unused low bits
+    # enable nine bits of data each.
     unused = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}[width]
     out = Signal(36)
     ports: dict[str, Value] = {}
@@ -220,7 +224,8 @@ def _dp16kd(
         ports |= {
             f"i_CLK{port}": ClockSignal(domain),
             f"i_CE{port}": enable,
-            # The block RAM's output register has its own enable, independent of the enable of the memory.
+            # The block RAM's output register has its own enable, independent of the
+            # enable of the memory.
             f"i_OCE{port}": enable,
             f"i_WE{port}": we,
             f"i_RST{port}": Const(0, 1),
@@ -245,15 +250,16 @@ def _dp16kd(
 
 BLOCK_WORDS, BLOCK_BITS = 1024, 18
 _WORDS_A_LINE, _STRIDE = 16, 20
-"""Format of a DP16KD's initial content: lines of sixteen 18-bit words, at intervals of 20 bits."""
+"""Format of a DP16KD's initial content: lines of sixteen 18-bit words, at
+intervals of 20 bits."""
 
 
 class Table(wiring.Component):
-    """Constant table with two read ports: ``data``[i] is the value at ``address``[i], READ_LATENCY cycles
-    later.
+    """Constant table with two read ports: ``data``[i] is the value at ``address``[i],
+    READ_LATENCY cycles later.
 
-    On ECP5 the output registers are the block RAM's own, as in ``ndrite.hdl.parts.memory``.
-    Resources: one block RAM.
+    On ECP5 the output registers are the block RAM's own, as in
+    ``ndrite.hdl.parts.memory``. Resources: one block RAM.
 
     Raises ``ValueError`` for more values, or wider ones, than a block RAM holds.
     """

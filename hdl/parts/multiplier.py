@@ -20,8 +20,9 @@ FAR = 1
 class Multiplier(wiring.Component):
     """A multiplier: product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle.
 
-    Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
-    reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier.
+    Operand, product and output registers; on ECP5 those of one MULT18X18D, else
+    flip-flops that do not reset, so that a synthesiser may move them into its own
+    multiplier. Resources: one multiplier.
 
     Raises ``ValueError`` when an operand needs more than 18 signed bits.
     """
@@ -52,7 +53,8 @@ class Multiplier(wiring.Component):
     def _mult18(self, m: Module) -> None:
         a, b, out = (Signal(signed(width)) for width in (WIDEST, WIDEST, 2 * WIDEST))
         m.d.comb += [a.eq(self.a), b.eq(self.b), self.product.eq(out)]
-        # Unused ports of the primitive keep their default tie-offs; connecting them here would cost routing.
+        # Unused ports of the primitive keep their default tie-offs; connecting them
+        # here would cost routing.
         ports: dict[str, Value] = {}
         for i in range(WIDEST):
             ports |= {f"i_A{i}": a[i], f"i_B{i}": b[i]}
@@ -82,10 +84,11 @@ LOW_BITS = 17
 
 
 class WideMultiplier(wiring.Component):
-    """Multiplier of signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17 bits: product = a * b; one
-    product per cycle.
+    """Multiplier of signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17 bits:
+    product = a * b; one product per cycle.
 
-    Latency: WIDE_LATENCY cycles. Resources: two multipliers (one where ``a`` fits 18 bits) and one adder.
+    Latency: WIDE_LATENCY cycles. Resources: two multipliers (one where ``a`` fits 18
+    bits) and one adder.
 
     Raises ``ValueError`` when an operand is too wide.
     """
@@ -124,11 +127,11 @@ class WideMultiplier(wiring.Component):
 
 
 def function_of(passes: int) -> int:
-    """Return the truth table of a CCU2C cell that adds two gated bits, A (gated by B) and C (gated by D): A
-    counts if B equals ``passes``, C counts if D is 1.
+    """Return the truth table of a CCU2C cell that adds two gated bits, A (gated by B)
+    and C (gated by D): A counts if B equals ``passes``, C counts if D is 1.
 
-    Its carry is made of A and B alone (the function at C = D = 0), which is the gated addend, as an adder
-    requires.
+    Its carry is made of A and B alone (the function at C = D = 0), which is the gated
+    addend, as an adder requires.
     """
     return sum(
         ((a & (b == passes)) ^ (c & d)) << (a | b << 1 | c << 2 | d << 3)
@@ -147,8 +150,8 @@ class Addend(NamedTuple):
 
 
 def carry_chain(m: Module, function: int, first: Addend, second: Addend, name: str = "") -> Value:
-    """Return the sum of two addends, with the width of the first. ``name`` names the cells of the carry
-    chain."""
+    """Return the sum of two addends, with the width of the first. ``name`` names the
+    cells of the carry chain."""
     (a, gate_a), (c, gate_c) = first, second
     bits = len(a)
     following = Signal(bits + 1, name=f"{name}following")
@@ -177,11 +180,12 @@ _GATED = function_of(passes=1)
 
 
 class CarryMultiplier(wiring.Component):
-    """Multiplier built from LUTs, for an 8-bit code ``b``: product = a * b, MULTIPLY_LATENCY cycles later;
-    one product per cycle.
+    """Multiplier built from LUTs, for an 8-bit code ``b``: product = a * b,
+    MULTIPLY_LATENCY cycles later; one product per cycle.
 
-    Two bits of ``b`` let ``a`` through in one chain; the four sums are added two by two. Operands have no
-    registers of their own. Resources: eight LUTs and nine flip-flops for each bit of ``a``, about.
+    Two bits of ``b`` let ``a`` through in one chain; the four sums are added two by
+    two. Operands have no registers of their own. Resources: eight LUTs and nine
+    flip-flops for each bit of ``a``, about.
     """
 
     def __init__(self, a: ShapeLike) -> None:

@@ -14,7 +14,8 @@ Wire = TypeVar("Wire", bound=Value | View)
 
 
 def delayed(m: Module, value: Wire, cycles: int, name: str) -> Wire:
-    """Return ``value``, with its shape, ``cycles`` cycles later; ``name`` names the registers in waveforms.
+    """Return ``value``, with its shape, ``cycles`` cycles later; ``name`` names the
+    registers in waveforms.
 
     They do not reset: the core's reset lasts until they have passed on what they held
     (``ndrite.hdl.device.watchdog``).
@@ -27,10 +28,10 @@ def delayed(m: Module, value: Wire, cycles: int, name: str) -> Wire:
 
 
 def delayed_in_memory(m: Module, value: Wire, cycles: int, name: str) -> Wire:
-    """Return ``value`` delayed by ``cycles`` (at least 2) cycles, as ``delayed`` does, but in a memory of
-    ``cycles`` - 1 words instead of registers: for long delays of wide values. The same word is read and
-    written in each cycle. Resources on ECP5: six LUTs for four bits of up to 16 cycles, where registers are
-    64 flip-flops."""
+    """Return ``value`` delayed by ``cycles`` (at least 2) cycles, as ``delayed`` does,
+    but in a memory of ``cycles`` - 1 words instead of registers: for long delays of
+    wide values. The same word is read and written in each cycle. Resources on ECP5: six
+    LUTs for four bits of up to 16 cycles, where registers are 64 flip-flops."""
     shape, last = value.shape(), cycles - 2
     m.submodules[f"{name}_words"] = memory = Memory(shape=shape, depth=cycles - 1, init=[])
     write, read = memory.write_port(), memory.read_port(domain="comb")
@@ -42,7 +43,8 @@ def delayed_in_memory(m: Module, value: Wire, cycles: int, name: str) -> Wire:
 
 
 def adder_tree(m: Module, values: list[Value], name: str) -> Value:
-    """Return the sum of all ``values``, computed in an adder tree that takes one cycle per level."""
+    """Return the sum of all ``values``, computed in an adder tree that takes
+    one cycle per level."""
     level = 0
     while len(values) > 1:
         sums: list[Value] = []
@@ -59,9 +61,9 @@ def adder_tree(m: Module, values: list[Value], name: str) -> Value:
 class Queue(wiring.Component):
     """A FIFO of ``depth`` (2 or more) payloads; ``level`` is the number of stored payloads.
 
-    ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no combinational path leads from one
-    end to the other, and the signals by which each end decides are computed a cycle ahead. Four bytes into a
-    queue of four::
+    ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no combinational
+    path leads from one end to the other, and the signals by which each end decides are
+    computed a cycle ahead. Four bytes into a queue of four::
 
         { "signal": [
           {"name": "i.valid",   "wave": "01...0......"},
@@ -73,9 +75,11 @@ class Queue(wiring.Component):
           {"name": "o.payload", "wave": "xxx=...===xx", "data": "a b c d"}
         ] }
 
-    Latency: 2 cycles from ``i`` to ``o``. Resources: a memory of depth * width bits and two counters.
+    Latency: 2 cycles from ``i`` to ``o``. Resources: a memory of depth * width bits
+    and two counters.
 
-    ``parts`` of a wide payload have memories of their own, each with its own counters beside it.
+    ``parts`` of a wide payload have memories of their own, each with its own
+    counters beside it.
 
     Raises ``ValueError`` for a depth below 2 or parts of unequal size.
     """
@@ -101,7 +105,8 @@ class Queue(wiring.Component):
         m = Module()
         depth, level = self.depth, self.level
         room, valid = Signal(init=1), Signal()
-        # ``waiting``: the memory holds at least one payload, besides the payload on ``o`` if that is valid.
+        # ``waiting``: the memory holds at least one payload, besides the payload on
+        # ``o`` if that is valid.
         waiting, put, take, pull = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(room),

@@ -1,5 +1,5 @@
-"""set_bits: finds and counts the set bits among eight bits, from either end. It works on groups of four bits,
-since a LUT has four inputs."""
+"""set_bits: finds and counts the set bits among eight bits, from either end. It works
+on groups of four bits, since a LUT has four inputs."""
 
 import functools
 import operator
@@ -23,14 +23,14 @@ def second_set(bits: Value) -> Value:
 
 
 def outer_two(bits: Value) -> tuple[Value, Value]:
-    """Return two one-hot values: the lowest and the highest set bit of eight bits; if a single bit is set,
-    the second value is 0."""
+    """Return two one-hot values: the lowest and the highest set bit of eight bits; if a
+    single bit is set, the second value is 0."""
     return _two(first_set, bits)
 
 
 def inner_two(bits: Value) -> tuple[Value, Value]:
-    """Return two one-hot values: the lowest and the highest of the set bits between those that ``outer_two``
-    returns."""
+    """Return two one-hot values: the lowest and the highest of the set bits between
+    those that ``outer_two`` returns."""
     return _two(second_set, bits)
 
 

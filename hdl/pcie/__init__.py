@@ -1,1 +1,2 @@
-"""The PCIe link: a transaction-layer endpoint for any hard block, with DMA engine and descriptor rings."""
+"""The PCIe link: a transaction-layer endpoint for any hard block, with DMA engine and
+descriptor rings."""

@@ -1,5 +1,5 @@
-"""bridge: converts requests to BAR0 into accesses to the bus or to the DMA engine's registers, and completes
-them."""
+"""bridge: converts requests to BAR0 into accesses to the bus or to the DMA engine's
+registers, and completes them."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -20,9 +20,11 @@ from ndrite.hdl.pcie import signature as tlp
 from ndrite.hdl.pcie.signature import completion
 
 BOUNDARY_WORDS = 32
-"""Read completion boundary of an endpoint in double words: 128 bytes; no maximum payload is smaller."""
+"""Read completion boundary of an endpoint in double words: 128 bytes; no maximum
+payload is smaller."""
 REQUEST_BEATS = 512
-"""Depth of the queue of requests: 4 KiB, several of the largest requests that processors make."""
+"""Depth of the queue of requests: 4 KiB, several of the largest requests
+that processors make."""
 ENGINE_WAIT = 3
 """Cycles from an address at the window of the DMA engine's registers to its data."""
 BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
@@ -30,20 +32,23 @@ BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
 
 
 class Bridge(Sized):
-    """Answers the host's memory requests, one request at a time and one double word after another.
+    """Answers the host's memory requests, one request at a time and one double
+    word after another.
 
-    Writes: any length and byte enables; a partly enabled double word is read, merged and written. Reads:
-    any length; completions end at multiples of 128 bytes. A read of no bytes is answered with one void
-    double word. ``UR`` answers what is no memory request or hits no register or memory, ``CA`` an access
-    to a memory while ``occupied``; posted requests of that kind are dropped and counted, and so are
-    poisoned ones. Messages are ignored. An access that has begun ends, before a job that closes the memories
-    reaches them.
+    Writes: any length and byte enables; a partly enabled double word is read, merged
+    and written. Reads: any length; completions end at multiples of 128 bytes. A read of
+    no bytes is answered with one void double word. ``UR`` answers what is no memory
+    request or hits no register or memory, ``CA`` an access to a memory while
+    ``occupied``; posted requests of that kind are dropped and counted, and so are
+    poisoned ones. Messages are ignored. An access that has begun ends, before a job
+    that closes the memories reaches them.
 
-    A program some of whose words were dropped must not run: a ``program_tag`` that is written after a
-    dropped request, without a 0 written there between them, becomes 0 and is counted as one.
+    A program some of whose words were dropped must not run: a ``program_tag`` that is
+    written after a dropped request, without a 0 written there between them, becomes 0
+    and is counted as one.
 
-    Latency: 18 cycles a bus word read, 12 written. Resources: about 900 LUTs, 700 flip-flops and block
-    RAM for the queue.
+    Latency: 18 cycles a bus word read, 12 written. Resources: about 900 LUTs, 700
+    flip-flops and block RAM for the queue.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -87,15 +92,16 @@ class Bridge(Sized):
         blocked = (region != 0) & self.occupied & ~begun
         at_tag = (region == 0) & (offset == BY_NAME["program_tag"].address)
 
-        # Only one access is under way at a time, to the bus or to the engine; ``data`` is the word to write
-        # or the word read.
+        # Only one access is under way at a time, to the bus or to the engine; ``data``
+        # is the word to write or the word read.
         data = Signal(32)
         request, write, done, error = Signal(), Signal(), Signal(), Signal()
         read_data = Signal(32)
         waited = Signal(range(ENGINE_WAIT + 1))
         m.d.sync += waited.eq(Mux(request & to_engine & ~done, waited + 1, 0))
         m.d.sync += begun.eq(self.bus.request & ~self.bus.done)
-        # If a section of a program was not written completely, a write of the program tag stores 0 instead.
+        # If a section of a program was not written completely, a write of the program
+        # tag stores 0 instead.
         incomplete, withheld = Signal(), Signal()
         m.d.comb += [
             withheld.eq(incomplete & at_tag & data.any()),
@@ -213,7 +219,8 @@ class Bridge(Sized):
                 m.d.comb += request.eq(1)
                 with m.If(done):
                     with m.If(writes):
-                        # Merge with the word that was read: bytes that are not enabled keep their value.
+                        # Merge with the word that was read: bytes that are not enabled
+                        # keep their value.
                         for i in range(4):
                             with m.If(~enables[i]):
                                 m.d.sync += data.word_select(i, 8).eq(read_data.word_select(i, 8))

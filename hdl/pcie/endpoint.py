@@ -1,5 +1,5 @@
-"""endpoint: the accelerator with an interface of raw TLPs; also with a plain port for each signal, for
-simulation."""
+"""endpoint: the accelerator with an interface of raw TLPs; also with a plain port for
+each signal, for simulation."""
 
 import dataclasses
 
@@ -20,13 +20,15 @@ from ndrite.hdl.pcie.writer import Framer, Writer
 
 
 class Endpoint(wiring.Component):
-    """PCIe card except for the FPGA's PCIe hard block: bridge, DMA engine and accelerator, connected to the
-    hard block by ``link`` and all in its user clock domain.
+    """PCIe card except for the FPGA's PCIe hard block: bridge, DMA engine
+    and accelerator, connected to the hard block by ``link`` and all in its
+    user clock domain.
 
     The accelerator's inferences overlap, whatever the geometry says.
 
-    Requests beyond the bridge's queue hold up what comes after them, completions included, until the bridge
-    has worked some off; it waits for no completion, so this always ends.
+    Requests beyond the bridge's queue hold up what comes after them, completions
+    included, until the bridge has worked some off; it waits for no completion, so
+    this always ends.
 
     Resources: those of its parts; the accelerator's core dominates.
     """
@@ -105,7 +107,8 @@ class Endpoint(wiring.Component):
             m.d.sync += [begun.eq(~rx.payload.last), was_completion.eq(completion)]
 
     def _share(self, m: Module, reader: Reader, writer: Writer, ring: Ring, runner: Runner) -> None:
-        """Give the DMA streams to the runner while a job runs, and to the descriptor ring otherwise."""
+        """Give the DMA streams to the runner while a job runs, and to the
+        descriptor ring otherwise."""
         running = ring.running
         for target, of_ring, of_runner in (
             (reader.transfer, ring.fetch, runner.fetch),
@@ -128,8 +131,8 @@ CONFIG = CONFIG_LAYOUT.members
 
 
 def plain_ports() -> dict[str, wiring.Member]:
-    """Ports for the streams of transaction-layer packets and the status of the hard block, one port per
-    signal."""
+    """Ports for the streams of transaction-layer packets and the status of the hard
+    block, one port per signal."""
     fields = BEAT_LAYOUT.members
     return (
         {f"rx_{name}": In(width) for name, width in fields.items()}

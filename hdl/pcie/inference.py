@@ -1,5 +1,5 @@
-"""inference: runs a stream of input codes through the accelerator and sends the results; inferences
-overlap."""
+"""inference: runs a stream of input codes through the accelerator and sends the
+results; inferences overlap."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -17,20 +17,22 @@ HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campa
 
 
 class Inference(wiring.Component):
-    """Runs ``count`` inferences of ``inputs`` codes each, and sends their ``results``. The codes arrive on
-    ``words``, eight in each word.
+    """Runs ``count`` inferences of ``inputs`` codes each, and sends their ``results``.
+    The codes arrive on ``words``, eight in each word.
 
-    Samples follow each other without a gap, and may begin anywhere in a word. As many inferences are under
-    way as there are banks; the next sample is loaded as soon as the inputs of an inference have been read.
-    The fields must not change while ``run`` is high. ``finished``: the last result has been taken. If ``run``
-    falls early, inferences that are loaded or under way still run, and their results are dropped; ``idle``
-    once there are none.
+    Samples follow each other without a gap, and may begin anywhere in a word. As many
+    inferences are under way as there are banks; the next sample is loaded as soon as
+    the inputs of an inference have been read. The fields must not change while ``run``
+    is high. ``finished``: the last result has been taken. If ``run`` falls early,
+    inferences that are loaded or under way still run, and their results are dropped;
+    ``idle`` once there are none.
 
-    Latency: one cycle a word, two if samples begin within a word, in parallel with the previous inferences; 3
-    cycles a result. Resources: about 600 LUTs and 300 flip-flops.
+    Latency: one cycle a word, two if samples begin within a word, in parallel
+    with the previous inferences; 3 cycles a result. Resources: about 600 LUTs
+    and 300 flip-flops.
 
-    Raises ``ValueError`` for a geometry whose inferences do not overlap, and for one with feature maps:
-    samples are loaded into input banks only.
+    Raises ``ValueError`` for a geometry whose inferences do not overlap, and for one
+    with feature maps: samples are loaded into input banks only.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -71,13 +73,14 @@ class Inference(wiring.Component):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
 
         with m.If(self.hung):
-            # The watchdog has reset the core: no inference is under way, and bank numbers restart at 0.
+            # The watchdog has reset the core: no inference is under way, and bank
+            # numbers restart at 0.
             m.d.sync += [pending.eq(0), ended.eq(0), bank.eq(0), answer_bank.eq(0)]
 
         index, loading = Signal(32), Signal()
         loaded_count, collected = Signal(24), Signal(24)
-        # ``unread``: number of samples that are loaded and that the core has not read to the end; ``queued``:
-        # number of samples that are loaded and not started.
+        # ``unread``: number of samples that are loaded and that the core has not read
+        # to the end; ``queued``: number of samples that are loaded and not started.
         ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
         load_bank = Signal.like(bank)
         loaded = self._load(m, loading, load_bank)
@@ -159,10 +162,11 @@ class Inference(wiring.Component):
         return m
 
     def _load(self, m: Module, loading: Value, bank: Signal) -> Value:
-        """Load codes into ``bank`` while ``loading``; return a signal that is set when the last codes of a
-        sample are loaded.
+        """Load codes into ``bank`` while ``loading``; return a signal that is set when
+        the last codes of a sample are loaded.
 
-        A word is taken apart only where it crosses a word of the bank, or two samples meet in it.
+        A word is taken apart only where it crosses a word of the bank, or two
+        samples meet in it.
         """
         g = self.geometry
         bytes_log2 = exact_log2(g.load_codes)

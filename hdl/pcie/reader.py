@@ -1,5 +1,5 @@
-"""reader: many DMA reads at a time, whose data is delivered in order even if completions arrive out of
-order."""
+"""reader: many DMA reads at a time, whose data is delivered in order even if
+completions arrive out of order."""
 
 from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.hdl import Value
@@ -25,18 +25,18 @@ from ndrite.hdl.pcie.writer import Splitter
 ARRIVAL_LAYOUT = StructLayout(
     {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}
 )
-"""Header of a completion: the read that it answers, the number of bytes still to come including its own
-(1..4096), and the number of its own double words. ``good``: successful, with data, and not poisoned.
-``locked``: the answer to a locked request."""
+"""Header of a completion: the read that it answers, the number of bytes still to come
+including its own (1..4096), and the number of its own double words. ``good``:
+successful, with data, and not poisoned. ``locked``: the answer to a locked request."""
 
 
 class Completions(wiring.Component):
-    """Parses completion packets, one beat per cycle, without ever stalling the stream. ``word`` is a payload
-    word in memory order (byte 0 in the lowest bits).
+    """Parses completion packets, one beat per cycle, without ever stalling the stream.
+    ``word`` is a payload word in memory order (byte 0 in the lowest bits).
 
-    ``arrival`` comes 2 cycles after the second beat; the words follow in order, the first at least a cycle
-    later, the last (its upper half void where the payload is odd) before the next ``arrival``. Resources:
-    about 200 LUTs and 250 flip-flops.
+    ``arrival`` comes 2 cycles after the second beat; the words follow in order, the
+    first at least a cycle later, the last (its upper half void where the payload is
+    odd) before the next ``arrival``. Resources: about 200 LUTs and 250 flip-flops.
     """
 
     def __init__(self) -> None:
@@ -94,22 +94,27 @@ READER_EVENT_LAYOUT = StructLayout({"unexpected": 1, "failed": 1, "timeout": 1})
 
 
 class Reader(wiring.Component):
-    """Reads the transfers requested from host memory and delivers their bytes as 64-bit words in order.
+    """Reads the transfers requested from host memory and delivers their bytes as
+    64-bit words in order.
 
-    Each request takes the next of ``tags`` slots of ``slot_bytes`` in a ring, so up to ``tags`` are under
-    way. Completions fill the slots in any order and any split, and slots are emptied oldest first. If the
-    length of a transfer is not a multiple of the word size, the rest of its last word is undefined.
+    Each request takes the next of ``tags`` slots of ``slot_bytes`` in a ring, so up to
+    ``tags`` are under way. Completions fill the slots in any order and any split, and
+    slots are emptied oldest first. If the length of a transfer is not a multiple of the
+    word size, the rest of its last word is undefined.
 
-    A failed read (``READER_EVENT_LAYOUT``) sets ``failed`` or ``timeout`` and stops all issuing and
-    delivering until ``cancel``, which frees every slot. A completion is a failure if it does not continue
-    where the previous one ended, has more bytes than its byte count, or ends within a word although more is
-    to come. It is unexpected if it answers another requester, a locked request, or no read that waits.
+    A failed read (``READER_EVENT_LAYOUT``) sets ``failed`` or ``timeout`` and stops all
+    issuing and delivering until ``cancel``, which frees every slot. A completion is a
+    failure if it does not continue where the previous one ended, has more bytes than
+    its byte count, or ends within a word although more is to come. It is unexpected if
+    it answers another requester, a locked request, or no read that waits.
 
-    The tag of a read that ``cancel`` left unanswered stays in quarantine until the answer has come or
-    ``timeout_cycles`` have passed since the last ``cancel``. Until then the ring skips the tag's slot.
+    The tag of a read that ``cancel`` left unanswered stays in quarantine until the
+    answer has come or ``timeout_cycles`` have passed since the last ``cancel``. Until
+    then the ring skips the tag's slot.
 
-    Latency: about 12 cycles to the first request, 8 from a completion to its word; one word a cycle.
-    Resources: a memory of tags * slot_bytes; about 1000 LUTs and 800 flip-flops with 16 tags.
+    Latency: about 12 cycles to the first request, 8 from a completion to its word; one
+    word a cycle. Resources: a memory of tags * slot_bytes; about 1000 LUTs and 800
+    flip-flops with 16 tags.
     """
 
     def __init__(self, *, tags: int = 16, slot_bytes: int = 512) -> None:
@@ -142,7 +147,8 @@ class Reader(wiring.Component):
 
         stopped = Signal()
         tail, head, used = Signal(slot_bits), Signal(slot_bits), Signal(bits_for(self.tags))
-        # ``owed``: a completion with this tag may still arrive, whether or not a request waits for it.
+        # ``owed``: a completion with this tag may still arrive, whether or not a
+        # request waits for it.
         waiting, filled, owed = Signal(self.tags), Signal(self.tags), Signal(self.tags)
         size = Array(Signal(13, name=f"size_{i}") for i in range(self.tags))
         remaining = Array(Signal(13, name=f"remaining_{i}") for i in range(self.tags))
@@ -162,7 +168,8 @@ class Reader(wiring.Component):
         )
         may = (used != self.tags) & ~stopped & ~self.cancel
         free = may & ~owed.bit_select(tail, 1)
-        # A slot is skipped if a completion with its tag, from a cancelled read, is still to come.
+        # A slot is skipped if a completion with its tag, from a cancelled read,
+        # is still to come.
         passed, passes = Signal(self.tags), Signal()
         m.d.comb += passes.eq(chunk.valid & ~offered & may & owed.bit_select(tail, 1))
         with m.If(passes):
@@ -185,8 +192,8 @@ class Reader(wiring.Component):
         with m.If(offered & packet.ready):
             m.d.sync += [offered.eq(0), void.eq(0)]
         with m.Elif(offered & self.cancel):
-            # The framer may already have begun to send this request, so it is not withdrawn; its completion
-            # will be dropped.
+            # The framer may already have begun to send this request, so it is not
+            # withdrawn; its completion will be dropped.
             m.d.sync += void.eq(1)
         with m.If(issued):
             m.d.sync += [
@@ -196,7 +203,8 @@ class Reader(wiring.Component):
                 waiting.bit_select(tail, 1).eq(1),
             ]
 
-        # Arrival of a completion: look its tag up, compare its fields, then write the words that follow.
+        # Arrival of a completion: look its tag up, compare its fields, then write the
+        # words that follow.
         arrival = completions.arrival
         slot = arrival.tag[:slot_bits]
         looked = Signal(ARRIVAL_LAYOUT)
@@ -216,16 +224,16 @@ class Reader(wiring.Component):
         ]
         brought = Cat(Const(0, 2), looked.payload)
         final = looked.byte_count <= brought
-        # The last completion of a request must bring exactly the remaining bytes; each completion before it
-        # must bring whole 64-bit words.
+        # The last completion of a request must bring exactly the remaining bytes; each
+        # completion before it must bring whole 64-bit words.
         sized = Mux(final, looked.payload == double_words(looked.byte_count), ~looked.payload[0])
         fits = looked.good & sized & (looked.byte_count == looked_remaining)
         fill_address, fill_left = Signal(range(self.tags * slot_words)), Signal(10)
         fill_slot, fill_final = Signal(slot_bits), Signal()
         m.d.comb += [
             self.events.unexpected.eq(looked.valid & ~expected),
-            # A failure is reported once until ``cancel``, since after a failed read the remaining completions
-            # do not fit either.
+            # A failure is reported once until ``cancel``, since after a failed read the
+            # remaining completions do not fit either.
             self.events.failed.eq(looked.valid & expected & ~fits & ~stopped),
         ]
         word, word_valid = Signal(64), Signal()
@@ -280,10 +288,12 @@ class Reader(wiring.Component):
         return m
 
     def _quarantine(self, m: Module, owed: Signal, current: Value, void: Signal) -> None:
-        """Block the tags of cancelled reads: after ``cancel``, a tag is released when no completion for a
-        cancelled read can still arrive. Reads issued since then (``current``) are not affected."""
+        """Block the tags of cancelled reads: after ``cancel``, a tag is released when
+        no completion for a cancelled read can still arrive. Reads issued since then
+        (``current``) are not affected."""
         left, over = Signal(32), Signal()
-        # The timeout counts from the latest cycle in which a cancelled request was still to be sent.
+        # The timeout counts from the latest cycle in which a cancelled request was
+        # still to be sent.
         with m.If(self.cancel | void):
             m.d.sync += left.eq(self.timeout_cycles)
         with m.Elif(left != 0):
@@ -313,8 +323,8 @@ class Reader(wiring.Component):
         stopped: Signal,
         emptied: Signal,
     ) -> None:
-        """Send the data of the oldest read's slot word by word, once the slot is filled; for a skipped slot
-        nothing is sent."""
+        """Send the data of the oldest read's slot word by word, once the slot is
+        filled; for a skipped slot nothing is sent."""
         m.submodules.out = out = ResetInserter(self.cancel)(Queue(64, OUT_DEPTH))
         wiring.connect(m, out.o, wiring.flipped(self.words))
         read = buffer.read_port()

@@ -1,5 +1,5 @@
-"""ring: the DMA engine's registers, descriptors fetched and completion records written in order, errors,
-interrupts."""
+"""ring: the DMA engine's registers, descriptors fetched and completion records written
+in order, errors, interrupts."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -16,20 +16,22 @@ from ndrite.hdl.pcie.signature import CONFIG_LAYOUT, JOB_SIGNATURE, TRANSFER_LAY
 COUNTED = ("bad_posted", "bad_nonposted", "bad_completions", "failed_reads", "timeouts", "interrupts")
 HELD = ("ring_low", "ring_high", "records_low", "records_high", "ring_log2", "producer", "read_timeout")
 COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupts"})
-"""One-cycle pulses that the registers of these names count, except for the pulses that the ring makes
-itself."""
+"""One-cycle pulses that the registers of these names count, except for the pulses that
+the ring makes itself."""
 
 
 class Ring(wiring.Component):
-    """Processes descriptors as in ``ndrite.emulator.spec.pcie``, one at a time: it fetches a descriptor, runs
-    its job, writes its completion record, and interrupts the host.
+    """Processes descriptors as in ``ndrite.emulator.spec.pcie``, one at a time: it
+    fetches a descriptor, runs its job, writes its completion record, and
+    interrupts the host.
 
-    Before each descriptor it checks that ``producer`` is within the ring, and halts if it is not.
+    Before each descriptor it checks that ``producer`` is within the ring, and
+    halts if it is not.
 
-    ``active``: a job may be using the accelerator. ``running``: the DMA streams belong to the job.
-    ``flushed``: everything that was sent has reached the hard block. ``cancel`` (one cycle) drops all DMA.
-    Latency: about 25 cycles a descriptor and its read's round trip. Resources: about 900 LUTs and 900
-    flip-flops.
+    ``active``: a job may be using the accelerator. ``running``: the DMA streams belong
+    to the job. ``flushed``: everything that was sent has reached the hard block.
+    ``cancel`` (one cycle) drops all DMA. Latency: about 25 cycles a descriptor and its
+    read's round trip. Resources: about 900 LUTs and 900 flip-flops.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
-"""runner: carries out one descriptor at a time on the accelerator; samples and results are transferred by
-DMA."""
+"""runner: carries out one descriptor at a time on the accelerator; samples and results
+are transferred by DMA."""
 
 from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
@@ -15,8 +15,8 @@ from ndrite.hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 
 
 class Packer(wiring.Component):
-    """Packs 32-bit words in pairs into 64-bit words. ``flush``, held until ``empty``, sends a remaining
-    single word with an upper half of 0.
+    """Packs 32-bit words in pairs into 64-bit words. ``flush``, held until ``empty``,
+    sends a remaining single word with an upper half of 0.
 
     Resources: about 70 LUTs and 35 flip-flops.
     """
@@ -52,12 +52,14 @@ class Packer(wiring.Component):
 
 
 class Runner(Sized):
-    """Runs the jobs that the descriptors of ``ndrite.emulator.spec.pcie`` describe, one at a time.
+    """Runs the jobs that the descriptors of ``ndrite.emulator.spec.pcie``
+    describe, one at a time.
 
-    A job is checked first; a job that cannot be done ends with its status and moves no data. The number of
-    outputs of the program is known only with its first result: a job that asks for another number is run, its
-    results are dropped, and it ends with its status. Latency: 20 cycles before the first transfer, then as
-    ``Inference``. Resources: about 400 LUTs and 300 flip-flops in addition to ``Inference``.
+    A job is checked first; a job that cannot be done ends with its status and moves no
+    data. The number of outputs of the program is known only with its first result: a
+    job that asks for another number is run, its results are dropped, and it ends with
+    its status. Latency: 20 cycles before the first transfer, then as ``Inference``.
+    Resources: about 400 LUTs and 300 flip-flops in addition to ``Inference``.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -83,8 +85,8 @@ class Runner(Sized):
             inference.results.ready.eq(drops | (sends & packer.elements.ready)),
         ]
         wiring.connect(m, inference.start, wiring.flipped(master.start))
-        # Lengths of the transfers in bytes: the number of samples times the bytes per sample, by shift and
-        # add.
+        # Lengths of the transfers in bytes: the number of samples times the bytes per
+        # sample, by shift and add.
         source_each, result_each = Signal.like(job.inputs), Signal(len(job.outputs) + 2)
         source_bytes, result_bytes, shifted = Signal(40), Signal(42), Signal(42)
         m.d.comb += [

@@ -1,5 +1,5 @@
-"""signature: the signals between a PCIe hard block and the endpoint, the signals within the endpoint, and
-packet headers."""
+"""signature: the signals between a PCIe hard block and the endpoint, the signals within
+the endpoint, and packet headers."""
 
 from amaranth import Cat, Const, Mux
 from amaranth.hdl import Value
@@ -14,17 +14,18 @@ STATUS_SUCCESS, STATUS_UNSUPPORTED, STATUS_ABORT = 0b000, 0b001, 0b100
 BEAT_LAYOUT = StructLayout({"data": 64, "half": 1, "last": 1})
 """Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
 
-Header double words are numbers as the specification draws them (byte 0 in bits 31..24); payload double
-words are ordered the same way, so that byte 0 of memory is in bits 31..24.
+Header double words are numbers as the specification draws them (byte 0 in bits
+31..24); payload double words are ordered the same way, so that byte 0 of memory
+is in bits 31..24.
 """
 CONFIG_LAYOUT = StructLayout(
     {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
 )
-"""Fields of the configuration space: the card's own id, size codes (128 << code bytes), and what software has
-enabled."""
+"""Fields of the configuration space: the card's own id, size codes (128 << code bytes),
+and what software has enabled."""
 PACKET_LAYOUT = StructLayout({"header": 128, "four": 1, "payload": 11})
-"""A TLP to send: its header, whether the header has a fourth double word, and the number of payload double
-words (0: none)."""
+"""A TLP to send: its header, whether the header has a fourth double word, and the
+number of payload double words (0: none)."""
 TRANSFER_LAYOUT = StructLayout({"address": 64, "length": 32})
 """A DMA transfer: bus address (a multiple of 8) and number of bytes, at least 1."""
 TLP_SIGNATURE = wiring.Signature(
@@ -38,17 +39,18 @@ TLP_SIGNATURE = wiring.Signature(
 )
 """The endpoint's side of a hard block: raw TLPs both ways, sideband, and the MSI handshake.
 
-``interrupt`` stays up until ``interrupt_taken``, or a reset of the engine; every TLP sent before it rose
-goes out before the MSI. The hard block delivers memory requests that hit BAR0, completions, and may
-deliver anything else.
+``interrupt`` stays up until ``interrupt_taken``, or a reset of the engine; every TLP
+sent before it rose goes out before the MSI. The hard block delivers memory requests
+that hit BAR0, completions, and may deliver anything else.
 """
 PACKET_SIGNATURE = wiring.Signature(
     {"packet": Out(stream.Signature(PACKET_LAYOUT)), "words": Out(stream.Signature(64))}
 )
 """A sender's port to the framer: ``packet`` is taken with the TLP's last beat.
 
-``words`` are payload as it lies in memory (byte 0 in bits 7..0), two double words each; they must be
-there by the time the packet is offered, since the framer serves no one else until the TLP is out.
+``words`` are payload as it lies in memory (byte 0 in bits 7..0), two double words each;
+they must be there by the time the packet is offered, since the framer serves no one
+else until the TLP is out.
 """
 JOB_LAYOUT = StructLayout(
     {
@@ -73,9 +75,11 @@ JOB_SIGNATURE = wiring.Signature(
         "status": In(8),
     }
 )
-"""The ring's side: ``job`` stands while ``run`` is up; ``done`` for one cycle, with its ``status``.
+"""The ring's side: ``job`` stands while ``run`` is up; ``done`` for one cycle,
+with its ``status``.
 
-``cancel`` (one cycle) ends the job without results; the runner is ``idle`` once nothing of it is left.
+``cancel`` (one cycle) ends the job without results; the runner is ``idle`` once
+nothing of it is left.
 """
 
 
@@ -85,7 +89,8 @@ def swapped(word: Value) -> Value:
 
 
 def double_words(length: Value) -> Value:
-    """Return the number of double words that ``length`` bytes from a double-word-aligned address occupy."""
+    """Return the number of double words that ``length`` bytes from a
+    double-word-aligned address occupy."""
     return (length + 3)[2:]
 
 
@@ -98,9 +103,9 @@ def last_enables(length: Value) -> Value:
 def memory_request(
     *, write: bool, address: Value, length: Value, requester_id: Value, tag: Value
 ) -> tuple[Value, Value]:
-    """Return the header (128 bits) of a memory request for ``length`` bytes from a double-word-aligned
-    address, and whether that header has four double words, as it must if the address is 4 GiB or above and
-    must not otherwise."""
+    """Return the header (128 bits) of a memory request for ``length`` bytes from a
+    double-word-aligned address, and whether that header has four double words, as it
+    must if the address is 4 GiB or above and must not otherwise."""
     four = address[32:].any()
     count = double_words(length)
     single = count == 1
@@ -122,11 +127,11 @@ def completion(
     completer_id: Value,
     request: Value,
 ) -> Value:
-    """Return the header (128 bits, of which three double words are used) of a completion; ``payload`` 0 means
-    a completion without data.
+    """Return the header (128 bits, of which three double words are used) of a
+    completion; ``payload`` 0 means a completion without data.
 
-    ``request`` is the first 64 bits of the request's header, of which the answer takes traffic class,
-    attributes, tag and requester id.
+    ``request`` is the first 64 bits of the request's header, of which the answer takes
+    traffic class, attributes, tag and requester id.
     """
     head, who = request[:32], request[32:]
     locked = head[24:29] == TYPE_MEMORY_LOCKED

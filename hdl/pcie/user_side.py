@@ -1,5 +1,5 @@
-"""user_side: connects the endpoint's TLP streams to the user side of a 7-series PCIe hard block, across two
-clocks."""
+"""user_side: connects the endpoint's TLP streams to the user side of a 7-series PCIe
+hard block, across two clocks."""
 
 from amaranth import Cat, ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.hdl import Value
@@ -12,21 +12,24 @@ from amaranth.lib.wiring import In, Out
 from ndrite.hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TLP_SIGNATURE
 
 READS, READ_BYTES = 4, 512
-"""Reads under way, and the bytes of each, that the block's receive buffer holds whatever the host does.
+"""Reads under way, and the bytes of each, that the block's receive buffer holds
+whatever the host does.
 
-An endpoint advertises infinite completion credits, so nothing but the number of its reads keeps the buffer
-from overflowing. A read of 512 bytes that ends at no boundary of 64 is answered by up to 9 completions and
-33 units of 16 bytes: 4 reads need 36 headers and 132 units, of 36 and 461 that the block has by default
+An endpoint advertises infinite completion credits, so nothing but the number of its
+reads keeps the buffer from overflowing. A read of 512 bytes that ends at no boundary
+of 64 is answered by up to 9 completions and 33 units of 16 bytes: 4 reads need 36
+headers and 132 units, of 36 and 461 that the block has by default
 (``VC0_TOTAL_CREDITS_CH``, ``_CD``)."""
 HOLD_CYCLES, SETTLE_CYCLES = 64, 16
-"""Cycles of the block's clock that a reset lasts in both domains, and cycles after it until the streams open.
-Meanwhile the FIFOs' own resets cross to both sides, provided that the array's clock is above a quarter of the
-block's."""
+"""Cycles of the block's clock that a reset lasts in both domains, and cycles after it
+until the streams open. Meanwhile the FIFOs' own resets cross to both sides, provided
+that the array's clock is above a quarter of the block's."""
 FIFO_BEATS = 32
 DISCONTINUE = 3
 """Bit of ``s_axis_tx_tuser`` that says that the packet is to be dropped."""
 START = 14
-"""Bit of ``m_axis_rx_tuser`` that marks a packet's first beat; wrappers with 64 bits may leave it 0."""
+"""Bit of ``m_axis_rx_tuser`` that marks a packet's first beat; wrappers with 64
+bits may leave it 0."""
 USER_SIDE = wiring.Signature(
     {
         "user_reset_out": In(1),
@@ -65,33 +68,38 @@ USER_SIDE = wiring.Signature(
         "cfg_trn_pending": Out(1),
     }
 )
-"""Ports of the block as Xilinx PG054 names them (64-bit interface) and litepcie and pcie_7x use them;
-directions as the design sees them."""
+"""Ports of the block as Xilinx PG054 names them (64-bit interface) and litepcie and
+pcie_7x use them; directions as the design sees them."""
 _ITEM_LAYOUT = StructLayout({"beat": BEAT_LAYOUT, "interrupt": 1})
 
 
 class Adapter(wiring.Component):
-    """Carries TLPs, configuration and interrupts between ``link`` (domain ``sync``, the array's clock) and
-    ``block`` (domain ``pcie``, the block's user clock); the two clocks need no relation.
+    """Carries TLPs, configuration and interrupts between ``link`` (domain ``sync``, the
+    array's clock) and ``block`` (domain ``pcie``, the block's user clock); the two
+    clocks need no relation.
 
-    Framing: the block's stream has the double words and bytes in the endpoint's order (first double word in
-    bits 31..0, byte 0 of it in bits 31..24), so that ``half`` is ``tkeep`` 0x0F and data pass unchanged.
-    Transmit: a packet may pause between beats, and the block's ``tready`` alone says whether it has buffers
-    and credits; ``tx_buf_av`` and the ``fc_*`` ports are not needed. Receive: non-posted requests are never
-    held back; completions are bounded by ``READS``.
+    Framing: the block's stream has the double words and bytes in the endpoint's order
+    (first double word in bits 31..0, byte 0 of it in bits 31..24), so that ``half`` is
+    ``tkeep`` 0x0F and data pass unchanged. Transmit: a packet may pause between beats,
+    and the block's ``tready`` alone says whether it has buffers and credits;
+    ``tx_buf_av`` and the ``fc_*`` ports are not needed. Receive: non-posted requests
+    are never held back; completions are bounded by ``READS``.
 
-    Reset: ``held`` is up for ``HOLD_CYCLES`` after the link was down or reset, or after the block dropped a
-    packet (``tx_err_drop``); it resets both domains and with them the endpoint, since TLPs are lost then and
-    nothing else would say so. What the block delivers while its link is down, and the rest of a packet that
-    began before, is dropped; packets that come too early after it wait in the block. A
-    packet that was cut on its way out is ended with the discontinue bit, because the block discards all beats
-    up to the next ``tlast``, those of the next packet too.
+    Reset: ``held`` is up for ``HOLD_CYCLES`` after the link was down or reset, or after
+    the block dropped a packet (``tx_err_drop``); it resets both domains and with them
+    the endpoint, since TLPs are lost then and nothing else would say so. What the block
+    delivers while its link is down, and the rest of a packet that began before, is
+    dropped; packets that come too early after it wait in the block. A packet that was
+    cut on its way out is ended with the discontinue bit, because the block discards all
+    beats up to the next ``tlast``, those of the next packet too.
 
-    Interrupts: a rising ``interrupt`` is a mark in the transmit FIFO, so every beat sent before it is with
-    the block before ``cfg_interrupt`` rises. The answer returns as a toggle.
+    Interrupts: a rising ``interrupt`` is a mark in the transmit FIFO, so every beat
+    sent before it is with the block before ``cfg_interrupt`` rises. The answer
+    returns as a toggle.
 
-    Latency: 4 to 6 cycles of the reading clock each way. Throughput: a beat a cycle of the slower clock.
-    Resources: two memories of 32 x 67 bits, about 300 LUTs and 350 flip-flops.
+    Latency: 4 to 6 cycles of the reading clock each way. Throughput: a beat a
+    cycle of the slower clock. Resources: two memories of 32 x 67 bits, about 300
+    LUTs and 350 flip-flops.
     """
 
     def __init__(self) -> None:
@@ -117,7 +125,8 @@ class Adapter(wiring.Component):
         return m
 
     def _resets(self, m: Module) -> tuple[Value, Value]:
-        """Drive ``held``. Return two signals: packets from the block are being lost; the streams are open.
+        """Drive ``held``. Return two signals: packets from the block are being lost;
+        the streams are open.
 
         Registers here outlive the reset that they make.
         """
@@ -142,7 +151,8 @@ class Adapter(wiring.Component):
         m.submodules.received = received = AsyncFIFO(
             width=BEAT_LAYOUT.size, depth=FIFO_BEATS, w_domain="pcie", r_domain="sync"
         )
-        # ``tail``: the next beat continues a packet; ``passing``: the packet goes to the endpoint.
+        # ``tail``: the next beat continues a packet; ``passing``: the packet
+        # goes to the endpoint.
         tail, passing = Signal(reset_less=True), Signal()
         dropped = Signal()
         m.d.comb += [
@@ -166,8 +176,8 @@ class Adapter(wiring.Component):
             m.d.pcie += [tail.eq(~block.m_axis_rx_tlast), passing.eq(~dropped & ~block.m_axis_rx_tlast)]
 
     def _transmit(self, m: Module, sent: AsyncFIFO, settled: Value) -> Value:
-        """Send beats to the block; return a signal that says that a packet has been sent in part and its end
-        has not."""
+        """Send beats to the block; return a signal that says that a packet has been
+        sent in part and its end has not."""
         block = self.block
         item = Signal(_ITEM_LAYOUT)
         cut, stale = Signal(reset_less=True), Signal(reset_less=True)
@@ -190,8 +200,8 @@ class Adapter(wiring.Component):
         return cut
 
     def _interrupt(self, m: Module, sent: AsyncFIFO) -> None:
-        """Put beats and interrupt marks into the transmit FIFO in order. Pass the marks on to
-        ``cfg_interrupt``, and the hard block's answers back."""
+        """Put beats and interrupt marks into the transmit FIFO in order. Pass the marks
+        on to ``cfg_interrupt``, and the hard block's answers back."""
         block, link = self.block, self.link
         asked, void, seen, answer = Signal(), Signal(), Signal(), Signal()
         answered, back = Signal(), Signal()
@@ -203,8 +213,8 @@ class Adapter(wiring.Component):
             sent.w_data.eq(Cat(link.tx.payload, mark)),
             link.tx.ready.eq(sent.w_rdy & ~mark),
             answered.eq(back != seen),
-            # If an interrupt was withdrawn before its answer came, that answer does not count; the next
-            # interrupt waits for its own answer.
+            # If an interrupt was withdrawn before its answer came, that answer does not
+            # count; the next interrupt waits for its own answer.
             link.interrupt_taken.eq(answered & ~void & link.interrupt),
         ]
         m.d.sync += seen.eq(back)
@@ -216,8 +226,8 @@ class Adapter(wiring.Component):
             m.d.sync += void.eq(1)
 
         pending, raised = Signal(), Signal()
-        # Once raised, an interrupt request stays up until it is accepted, even if software disables MSI
-        # meanwhile.
+        # Once raised, an interrupt request stays up until it is accepted, even if
+        # software disables MSI meanwhile.
         m.d.comb += block.cfg_interrupt.eq(raised | (pending & block.cfg_interrupt_msienable))
         m.d.pcie += raised.eq(block.cfg_interrupt & ~block.cfg_interrupt_rdy)
         with m.If(block.cfg_interrupt & block.cfg_interrupt_rdy):
@@ -226,8 +236,8 @@ class Adapter(wiring.Component):
             m.d.pcie += pending.eq(1)
 
     def _configuration(self, m: Module) -> None:
-        """Copy the block's configuration fields when two samples in a row are equal, so that no copied field
-        is half changed."""
+        """Copy the block's configuration fields when two samples in a row are equal, so
+        that no copied field is half changed."""
         block = self.block
         fields, sample, earlier = Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT)
         stable, config = Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT)
@@ -249,7 +259,8 @@ class Adapter(wiring.Component):
 
 
 def clocked(m: Module, adapter: Adapter, *, user_clock: Value, array_clock: Value) -> None:
-    """Add the clock domains ``pcie`` and ``sync``, both in reset while ``adapter.held`` is set."""
+    """Add the clock domains ``pcie`` and ``sync``, both in reset while
+    ``adapter.held`` is set."""
     m.domains += [ClockDomain("pcie"), ClockDomain("sync")]
     m.d.comb += [
         ClockSignal("pcie").eq(user_clock),

@@ -24,11 +24,11 @@ CHUNK_LAYOUT = StructLayout({"address": 64, "length": 13, "last": 1})
 
 
 class Splitter(wiring.Component):
-    """Splits a transfer at every multiple of min(128 << ``code``, ``most``) bytes, so that no part of the
-    transfer crosses a 4 KiB boundary.
+    """Splits a transfer at every multiple of min(128 << ``code``, ``most``) bytes, so
+    that no part of the transfer crosses a 4 KiB boundary.
 
-    ``cancel`` drops the transfer under way. Throughput: a part every 4 cycles. Resources: about 200 LUTs and
-    120 flip-flops.
+    ``cancel`` drops the transfer under way. Throughput: a part every 4 cycles.
+    Resources: about 200 LUTs and 120 flip-flops.
     """
 
     def __init__(self, most: int) -> None:
@@ -48,8 +48,8 @@ class Splitter(wiring.Component):
         m = Module()
         address, left = Signal(64), Signal(32)
         room, length, last = Signal(13), Signal(13), Signal()
-        # Address bits that may change within one part of the transfer: the lowest 7, and as many more as
-        # ``code`` and ``most`` allow.
+        # Address bits that may change within one part of the transfer: the lowest 7,
+        # and as many more as ``code`` and ``most`` allow.
         wide = [(self.code > i) if self.most > 128 << i else Const(0, 1) for i in range(5)]
         mask = Cat(Const(127, 7), *wide)
         m.d.comb += [
@@ -90,11 +90,12 @@ class Splitter(wiring.Component):
 class Framer(wiring.Component):
     """Sends whole TLPs one after another; if several senders wait, ``sender_0`` has priority.
 
-    Senders other than the first are bus masters: without ``bus_master`` their packets are taken and
-    discarded. ``flushed``: no packet waits here.
+    Senders other than the first are bus masters: without ``bus_master`` their packets
+    are taken and discarded. ``flushed``: no packet waits here.
 
-    Latency: 4 cycles to the first beat, then one beat a cycle. A TLP of h header and p payload double words
-    takes ceil((h + p) / 2) beats, with one cycle between two TLPs. Resources: about 500 LUTs.
+    Latency: 4 cycles to the first beat, then one beat a cycle. A TLP of h header and p
+    payload double words takes ceil((h + p) / 2) beats, with one cycle between two TLPs.
+    Resources: about 500 LUTs.
     """
 
     def __init__(self, senders: int) -> None:
@@ -180,13 +181,14 @@ class Framer(wiring.Component):
 class Writer(wiring.Component):
     """Writes transfers to host memory; the bytes arrive as 64-bit words in order.
 
-    A TLP goes out when its words are buffered, so slow data never holds up the link. ``busy`` from the
-    transfer's first cycle here until the last TLP of all is with the framer. Bits of the last word beyond
-    the transfer's length are not written. ``cancel`` drops transfer and words; a TLP already offered still
-    goes out whole, and until then ``busy`` stays up and nothing new is taken.
+    A TLP goes out when its words are buffered, so slow data never holds up the link.
+    ``busy`` from the transfer's first cycle here until the last TLP of all is with the
+    framer. Bits of the last word beyond the transfer's length are not written.
+    ``cancel`` drops transfer and words; a TLP already offered still goes out whole, and
+    until then ``busy`` stays up and nothing new is taken.
 
-    Throughput: one word a cycle, minus 5 cycles a TLP. Resources: a memory of 2 * ``most_bytes``, about 400
-    LUTs and 350 flip-flops.
+    Throughput: one word a cycle, minus 5 cycles a TLP. Resources: a memory of 2 *
+    ``most_bytes``, about 400 LUTs and 350 flip-flops.
     """
 
     def __init__(self, *, most_bytes: int = 512) -> None:

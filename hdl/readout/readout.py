@@ -1,4 +1,5 @@
-"""readout: adds P columns per cycle from the array to the partial sums, and passes these on to the neuron."""
+"""readout: adds P columns per cycle from the array to the partial sums, and passes
+these on to the neuron."""
 
 import itertools
 
@@ -42,17 +43,18 @@ SETTINGS_BITS = 28
 
 
 class Readout(Sized):
-    """Converts the column sums of each pass and adds them up: p[m] += readout(a'[m]). After the last pass of
-    a column group, p goes to the neuron.
+    """Converts the column sums of each pass and adds them up: p[m] += readout(a'[m]).
+    After the last pass of a column group, p goes to the neuron.
 
-    A pass takes ceil(columns / P) cycles, with 3 cycles between passes (``one_by_one``) or none
-    (``back_to_back``); ``partials`` come PIPE_LATENCY + 1 cycles later. ``release`` tells the emitter that a
-    place in the column registers, or in the queue in front of them (``waiting_sums``), will be free when its
-    next last row arrives there. ``shift_next`` and ``close_next`` announce, one cycle ahead, a ``shift`` and
+    A pass takes ceil(columns / P) cycles, with 3 cycles between passes (``one_by_one``)
+    or none (``back_to_back``); ``partials`` come PIPE_LATENCY + 1 cycles later.
+    ``release`` tells the emitter that a place in the column registers, or in the queue
+    in front of them (``waiting_sums``), will be free when its next last row arrives
+    there. ``shift_next`` and ``close_next`` announce, one cycle ahead, a ``shift`` and
     a pass's last ``shift``; ``sigma_now`` is the sigma of that pass.
 
-    Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial sum memory of 32 bits
-    a lane, a queue of as many.
+    Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
+    sum memory of 32 bits a lane, a queue of as many.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -161,8 +163,9 @@ class Readout(Sized):
         stages: list[Signal],
         partials: Queue,
     ) -> None:
-        """Build the memory of the partial sums p, one for each lane of a column group; each p is read one
-        cycle before the converted sum that is added to it arrives."""
+        """Build the memory of the partial sums p, one for each lane of a
+        column group; each p is read one cycle before the converted sum that is
+        added to it arrives."""
         g = self.geometry
         end = stages[PIPE_LATENCY]
         total = Signal(ArrayLayout(signed(32), g.readouts))
@@ -190,8 +193,8 @@ class Readout(Sized):
         m.d.comb += partials.i.payload.eq(finished)
 
     def _settings(self, m: Module, entry: Signal) -> list[Signal]:
-        """Return gain and offset of the P columns at address ``entry``, READ_LATENCY cycles later; the bus
-        reads them when readout is idle."""
+        """Return gain and offset of the P columns at address ``entry``, READ_LATENCY
+        cycles later; the bus reads them when readout is idle."""
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
         window = self.window

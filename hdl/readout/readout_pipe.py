@@ -1,5 +1,5 @@
-"""readout_pipe: converts one column per cycle from the accumulator's sum to an increment of the partial
-sum."""
+"""readout_pipe: converts one column per cycle from the accumulator's sum to an
+increment of the partial sum."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import ShapeLike, Value
@@ -22,23 +22,26 @@ TOP_STAGE = 14
 PIPE_LATENCY = 19
 """Cycles from a step to ``increment``."""
 SETTINGS_STAGES = (3, 10, 11, 12, 15, 17)
-"""Stages at which the pipeline takes settings; each setting acts a cycle later, from a register of the
-pipeline."""
+"""Stages at which the pipeline takes settings; each setting acts a cycle later, from a
+register of the pipeline."""
 SETTINGS_LAYOUT = StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift": 3})
-"""Settings of a layer. The owner of the pipeline delays them, so that each stage sees the settings of its own
-column."""
+"""Settings of a layer. The owner of the pipeline delays them, so that each stage sees
+the settings of its own column."""
 
 
 class ReadoutPipe(Sized):
-    """Pipeline that adds noise to a column sum, a' = a + rshift_round(sigma * g, 8), and converts it as an
-    ADC does: clip(rshift_round(a' * gain, shift) + offset) << lshift.
+    """Pipeline that adds noise to a column sum, a' = a + rshift_round(sigma * g,
+    8), and converts it as an ADC does: clip(rshift_round(a' * gain, shift) +
+    offset) << lshift.
 
-    ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
-    shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step, ``column``
-    one later, ``gain`` and ``offset`` GAIN_STAGE later. ``settings_n`` belong to the column of n cycles ago.
-    ``half`` is the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the largest ADC code 2^(B-1) -
-    1 of TOP_STAGE. Latency: PIPE_LATENCY cycles, one column a cycle. Resources: three multipliers (one for
-    noise, two for gain), a shifter of about 48 bits in three steps.
+    ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no
+    clipping: the owner gives shift 0 and ``half`` 0 for them. ``sigma`` and ``sample``
+    are taken in the cycle of the step, ``column`` one later, ``gain`` and ``offset``
+    GAIN_STAGE later. ``settings_n`` belong to the column of n cycles ago. ``half`` is
+    the rounding constant (1 << shift) >> 1 of HALF_STAGE, ``top`` the largest ADC code
+    2^(B-1) - 1 of TOP_STAGE. Latency: PIPE_LATENCY cycles, one column a cycle.
+    Resources: three multipliers (one for noise, two for gain), a shifter of about 48
+    bits in three steps.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -63,7 +66,8 @@ class ReadoutPipe(Sized):
         settings = dict(zip(SETTINGS_STAGES, numbered(self, "settings", SETTINGS_STAGES), strict=True))
 
         def setting(stage: int, field: str, name: str) -> Value:
-            """Return a field of the layer's settings, for use in pipeline stage ``stage`` + 1."""
+            """Return a field of the layer's settings, for use in pipeline
+            stage ``stage`` + 1."""
             return unmerged(m, platform, settings[stage][field], f"{name}_{stage + 1}")
 
         column = delayed(m, self.column, 3, "column")
@@ -72,7 +76,8 @@ class ReadoutPipe(Sized):
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
             term_4 = delayed(m, noise.product, 1, "term")
-            # The rounding constant goes into the low bits of the shifted column sum, which are 0.
+            # The rounding constant goes into the low bits of the shifted column
+            # sum, which are 0.
             half = 1 << (GAUSS_FRACTION - 1)
             raised = Cat(Const(half, GAUSS_FRACTION), column).as_signed()
             m.d.sync += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)
@@ -93,8 +98,8 @@ class ReadoutPipe(Sized):
         shifted = register(wide, "rounded_11")
         m.d.sync += shifted.eq(multiplier.product + unmerged(m, platform, self.half, "half_10"))
         for stage, low in ((11, 4), (12, 2), (13, 0)):
-            # Each pipeline stage decodes two bits of the shift distance; the bits are registered twice, once
-            # for each half of the value.
+            # Each pipeline stage decodes two bits of the shift distance; the bits are
+            # registered twice, once for each half of the value.
             step = register(wide, f"shifted_{stage + 1}")
             halves = (slice(0, wide.width // 2), slice(wide.width // 2, wide.width))
             for n, part in enumerate(halves):
@@ -106,8 +111,9 @@ class ReadoutPipe(Sized):
             shifted = step
         fine_14 = shifted
 
-        # A value of more than 13 bits is outside every output range, whatever the offset, so a comparator of
-        # the low bits is enough. Comparison, decision and selection take one pipeline stage each.
+        # A value of more than 13 bits is outside every output range, whatever the
+        # offset, so a comparator of the low bits is enough. Comparison, decision and
+        # selection take one pipeline stage each.
         near = 12
         sum_15, value_16, value_17 = (
             register(signed(g.noisy_bits), n) for n in ("sum_15", "value_16", "value_17")

@@ -1,4 +1,5 @@
-"""schedule: the order in which columns are read out: either one pass at a time, or passes back to back."""
+"""schedule: the order in which columns are read out: either one pass at a time, or
+passes back to back."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -13,7 +14,8 @@ from ndrite.hdl.noise.noise import sample_depth
 from ndrite.hdl.parts.layouts import Ports, Sized, group_layout, readout_layout, waiting_sums
 
 EMITTER_CYCLES = 3
-"""Cycles from ``release`` until a pass's last row that waits for it is on the array's ``row``."""
+"""Cycles from ``release`` until a pass's last row that waits for it is on
+the array's ``row``."""
 
 
 def steps_most(geometry: Geometry) -> int:
@@ -27,9 +29,10 @@ def partial_depth(geometry: Geometry) -> int:
 
 
 def step_layout(geometry: Geometry) -> StructLayout:
-    """Layout of a readout step: the P columns that are read out in one cycle, if ``valid``. It has the pass
-    that the columns belong to and its sigma, the columns' ``slot`` among the lanes, and their ``entry`` among
-    the network's sets of P columns."""
+    """Layout of a readout step: the P columns that are read out in one cycle, if
+    ``valid``. It has the pass that the columns belong to and its sigma, the
+    columns' ``slot`` among the lanes, and their ``entry`` among the network's
+    sets of P columns."""
     return StructLayout(
         {
             "valid": 1,
@@ -42,8 +45,9 @@ def step_layout(geometry: Geometry) -> StructLayout:
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a readout schedule, named as in ``Readout``. ``given``: the partial sums of a step have gone
-    to the neurons; ``samples_taken``: this step uses its noise samples."""
+    """Ports of a readout schedule, named as in ``Readout``. ``given``: the
+    partial sums of a step have gone to the neurons; ``samples_taken``: this step
+    uses its noise samples."""
     return {
         "passes": In(stream.Signature(readout_layout(geometry))),
         "capture": In(geometry.lane_groups),
@@ -60,14 +64,14 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def skipped(geometry: Geometry, now: Signal) -> Value:
-    """Return the number of readout steps to skip before a pass's own columns arrive, since lower lanes belong
-    to other column groups."""
+    """Return the number of readout steps to skip before a pass's own columns arrive,
+    since lower lanes belong to other column groups."""
     return now.skip if geometry.map_codes else Const(0)
 
 
 class Passing(Sized):
-    """Sets ``now`` while the columns of other column groups are skipped: after ``begin``, until ``go`` has
-    been high for ``skip`` cycles.
+    """Sets ``now`` while the columns of other column groups are skipped: after
+    ``begin``, until ``go`` has been high for ``skip`` cycles.
 
     Latency: none. Resources: a counter if there are feature maps, otherwise nothing.
     """
@@ -88,8 +92,8 @@ class Passing(Sized):
 
 
 class Credit(Sized):
-    """Reserves room in the queue of partial sums for all columns of a column group, at ``begin``, before the
-    group's last pass starts.
+    """Reserves room in the queue of partial sums for all columns of a column group, at
+    ``begin``, before the group's last pass starts.
 
     Latency: two cycles from ``begin`` to ``credit``. Resources: a counter.
     """
@@ -114,8 +118,8 @@ class Credit(Sized):
 
 
 class OneByOne(Sized):
-    """Schedule that reads out one pass at a time: it keeps the current pass on ``passes``, and its sigma on
-    ``sigma``, until the pass's last step.
+    """Schedule that reads out one pass at a time: it keeps the current pass on
+    ``passes``, and its sigma on ``sigma``, until the pass's last step.
 
     Two passes of two steps, whose sums come while the one before is read out or later::
 
@@ -146,13 +150,15 @@ class OneByOne(Sized):
         count = Signal(range(steps_most(g) + 1))
         steps, skip = now.steps, skipped(g, now)
         total = steps + skip
-        # ``ready`` may be a register: each of its conditions, once true, stays true until ``begin``.
+        # ``ready`` may be a register: each of its conditions, once true, stays
+        # true until ``begin``.
         ready, begin = Signal(), Signal()
         noise_ready = ~now.noisy | (self.sigma.valid & (self.samples_level >= steps))
         room = ~now.last | ((credit.credit >= steps) & self.groups.ready)
         m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
         m.d.comb += begin.eq(ready & ~running)
-        # ``final`` and ``releasing`` are computed a cycle ahead; ``final`` is high only during a step.
+        # ``final`` and ``releasing`` are computed a cycle ahead; ``final`` is high
+        # only during a step.
         final, releasing = Signal(), Signal()
         ending = final
         m.d.comb += [
@@ -168,8 +174,8 @@ class OneByOne(Sized):
             self.step.entry.eq(entry),
             self.step.sigma.eq(self.sigma.payload & now.noisy.replicate(16)),
             self.shift.eq(running),
-            # If released now, the emitter's next last row reaches the column registers EMITTER_CYCLES +
-            # capture_latency cycles later.
+            # If released now, the emitter's next last row reaches the column registers
+            # EMITTER_CYCLES + capture_latency cycles later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
@@ -196,11 +202,11 @@ class OneByOne(Sized):
 
 
 class BackToBack(Sized):
-    """Schedule that prepares the next pass while the current pass is read out, so that the next pass follows
-    without a gap.
+    """Schedule that prepares the next pass while the current pass is read out, so that
+    the next pass follows without a gap.
 
-    ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
-    of three steps, whose sums come one after the other::
+    ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as
+    it begins. Two passes of three steps, whose sums come one after the other::
 
         { "signal": [
           {"name": "passes.valid", "wave": "01............."},
@@ -213,7 +219,8 @@ class BackToBack(Sized):
           {"name": "passed",       "wave": "0......10.10..."}
         ] }
 
-    Latency: none between passes. Resources: six counters and a register of a pass, about 120 LUTs.
+    Latency: none between passes. Resources: six counters and a register of a
+    pass, about 120 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -238,19 +245,21 @@ class BackToBack(Sized):
         now = Signal(readout_layout(g), reset_less=True)
         sigma = Signal(16, reset_less=True)
         running, ready, begin, begun = Signal(), Signal(), Signal(), Signal()
-        # ``final`` and ``releasing`` are computed a cycle ahead; ``final`` is high only during a step.
+        # ``final`` and ``releasing`` are computed a cycle ahead; ``final`` is high
+        # only during a step.
         final, releasing = Signal(), Signal()
         count, samples_left = Signal(range(steps_most(g) + 1)), Signal(range(steps_most(g) + 1))
-        # ``waiting_counts``: for each unit of lanes, the number of queued passes that have not begun.
-        # ``spare``: the number of stored samples that the present pass does not use.
+        # ``waiting_counts``: for each unit of lanes, the number of queued passes that
+        # have not begun. ``spare``: the number of stored samples that the present
+        # pass does not use.
         waiting_counts = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
         spare = Signal.like(self.samples_level)
         m.d.sync += [
             *(count.eq(count + self.capture[u] - begin) for u, count in enumerate(waiting_counts)),
             spare.eq(self.samples_level - Mux(running & now.noisy, samples_left, 0)),
             begun.eq(begin),
-            # ``ready`` may be a register: its conditions stay true until ``begin``. From two cycles after
-            # ``begin`` they describe the next pass.
+            # ``ready`` may be a register: its conditions stay true until ``begin``.
+            # From two cycles after ``begin`` they describe the next pass.
             ready.eq(
                 self.passes.valid
                 & Cat(count != 0 for count in waiting_counts).all()
@@ -276,8 +285,8 @@ class BackToBack(Sized):
             self.shift.eq(running),
             self.shift_next.eq(begin | (running & ~final)),
             self.close_next.eq(Mux(begin, single, running & (count == 2))),
-            # If released now, the emitter's next last row reaches the queues of sums EMITTER_CYCLES +
-            # capture_latency cycles later.
+            # If released now, the emitter's next last row reaches the queues of sums
+            # EMITTER_CYCLES + capture_latency cycles later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(begin & following.noisy),

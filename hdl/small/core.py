@@ -32,10 +32,11 @@ BLOCK_CODES = 1 << 15
 
 
 class Weights(Sized):
-    """Weight memory: ``data`` is the code at ``address`` one cycle later. A write goes to ``address`` too.
+    """Weight memory: ``data`` is the code at ``address`` one cycle later. A write goes
+    to ``address`` too.
 
-    A code read in the cycle of a ``write`` is undefined. On iCE40 made of SB_SPRAM256KA where the codes
-    have 8 bits. Resources: weight_depth codes of memory.
+    A code read in the cycle of a ``write`` is undefined. On iCE40 made of SB_SPRAM256KA
+    where the codes have 8 bits. Resources: weight_depth codes of memory.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -63,8 +64,8 @@ class Weights(Sized):
         return m
 
     def _single_port(self, m: Module) -> None:
-        """Build the memory from single-port blocks at consecutive addresses; the lowest address bit selects
-        half of a 16-bit word."""
+        """Build the memory from single-port blocks at consecutive addresses; the lowest
+        address bit selects half of a 16-bit word."""
         half, word, number = self.address[0], Signal(14), self.address[15:]
         m.d.comb += word.eq(self.address[1:])
         blocks = []
@@ -95,14 +96,15 @@ PRODUCT_STAGE = 2
 
 
 class Lanes(Sized):
-    """Computes a[m] = sum over the pass's rows k of x_j[k] * w[k, m], for all lanes m at once; one row per
-    cycle.
+    """Computes a[m] = sum over the pass's rows k of x_j[k] * w[k, m], for all lanes m
+    at once; one row per cycle.
 
-    ``x`` is the code at ``x_address`` (index | bank above), a cycle later.
-    The walk stops before the last row of a pass until ``free``. ``capture`` is up for the cycle in which
-    ``sums`` holds the sums of a pass and ``settings`` its settings. A layer's first pass that reads
-    activations waits until ``free`` too: all of them are stored by then. Latency: 3 cycles from a row's
-    address to the sum; a cycle between passes. Resources: N memories, multipliers and adders.
+    ``x`` is the code at ``x_address`` (index | bank above), a cycle later. The walk
+    stops before the last row of a pass until ``free``. ``capture`` is up for the cycle
+    in which ``sums`` holds the sums of a pass and ``settings`` its settings. A layer's
+    first pass that reads activations waits until ``free`` too: all of them are stored
+    by then. Latency: 3 cycles from a row's address to the sum; a cycle between passes.
+    Resources: N memories, multipliers and adders.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -141,8 +143,8 @@ class Lanes(Sized):
         with m.If(issue):
             m.d.sync += [row.eq(row + 1), address.eq(address + 1), left.eq(left - 1)]
             with m.If(last):
-                # The readout takes these settings together with the sums, while the next pass may already
-                # run.
+                # The readout takes these settings together with the sums, while the
+                # next pass may already run.
                 m.d.sync += [walking.eq(0), draining.eq(1), self.settings.eq(settings)]
         with m.If(self.passes.valid & self.passes.ready):
             m.d.sync += [
@@ -182,8 +184,8 @@ class Lanes(Sized):
                 self.sums[i].eq(total),
             ]
             m.d.sync += product.eq(sliced * weights.data)
-            # ``total`` may be cleared here: the first row of the next pass is at least two cycles after the
-            # last row of this pass.
+            # ``total`` may be cleared here: the first row of the next pass is at least
+            # two cycles after the last row of this pass.
             with m.If(self.capture):
                 m.d.sync += total.eq(0)
             with m.Elif(valid):
@@ -197,15 +199,16 @@ class Lanes(Sized):
 
 
 class SmallCore(wiring.Component):
-    """Small variant of ``ndrite.hdl.core.core.Core``; its readout and its neurons process one column at a
-    time.
+    """Small variant of ``ndrite.hdl.core.core.Core``; its readout and its neurons
+    process one column at a time.
 
     Without noise, virtual chips, analog readout, skipping and overlap. Latency: about
-    the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)
-    a pass.
-    Resources: about 1,800 LUTs for two lanes, N multipliers for them and two, and the memories.
+    the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of
+    N columns (``Engine``) a pass. Resources: about 1,800 LUTs for two lanes, N
+    multipliers for them and two, and the memories.
 
-    Raises ``ValueError`` for a geometry with a feature that this core lacks, or with more than one readout.
+    Raises ``ValueError`` for a geometry with a feature that this core lacks, or with
+    more than one readout.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -1,4 +1,5 @@
-"""engine: readout and neuron for one column after the other, by one multiplier and one shifter."""
+"""engine: readout and neuron for one column after the other, by one
+multiplier and one shifter."""
 
 import itertools
 
@@ -32,21 +33,24 @@ WINDOWS = {
 STRIDE = 4
 """Number of bits that the shifter drops per cycle as long as so many are left to drop."""
 NEAR_BITS = 13
-"""Number of low bits of a rounded value that are compared with the ends of a range of at most 12 bits."""
+"""Number of low bits of a rounded value that are compared with the ends of a range
+of at most 12 bits."""
 
 
 class Engine(Sized):
-    """Converts and adds up the column sums of each pass, without noise: p[m] += adc(a[m]). After a column
-    group's last pass it computes z, v and y of each column.
+    """Converts and adds up the column sums of each pass, without noise: p[m] +=
+    adc(a[m]). After a column group's last pass it computes z, v and y of each column.
 
-    adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift, and z = p + bias. In an output layer z is
-    the ``logit``. In other layers v = clip(rshift_round(z * scale, vshift)), and y = clip(rshift_round((base
-    << f) + slope * r, f + h), 0, 255) of v's segment, on ``activation``.
+    adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift, and z = p + bias.
+    In an output layer z is the ``logit``. In other layers v = clip(rshift_round(z *
+    scale, vshift)), and y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255)
+    of v's segment, on ``activation``.
 
-    ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is low. Latency: a column takes 12
-    cycles and about a third of its shift; after a group's last pass 17 more and about a third of vshift, f
-    and h. Resources: registers of 50 and 32 bits, N stored sums, three adders, two multipliers of 16 by 16
-    bits; memory of 32 bits a lane, 92 a column and 36 a table entry.
+    ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is low.
+    Latency: a column takes 12 cycles and about a third of its shift; after a group's
+    last pass 17 more and about a third of vshift, f and h. Resources: registers of 50
+    and 32 bits, N stored sums, three adders, two multipliers of 16 by 16 bits; memory
+    of 32 bits a lane, 92 a column and 36 a table entry.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -73,8 +77,8 @@ class Engine(Sized):
         number = Signal(range(g.lanes))
         self.work, self.dropped = Signal(signed(WORK_BITS)), Signal()
         work, term, count = self.work, Signal(signed(32)), Signal(6)
-        # ``converting``: the value is being rounded for the converter; ``scaling``: it is being rounded for
-        # the neuron's scale.
+        # ``converting``: the value is being rounded for the converter; ``scaling``: it
+        # is being rounded for the neuron's scale.
         converting, scaling = Signal(), Signal()
         voltage = Signal(V_BITS)
         memories = self._memories(m, number, voltage)
@@ -198,24 +202,28 @@ class Engine(Sized):
         return m
 
     def _product(self, m: Module, factor: Signal) -> Value:
-        """Return the product of two numbers, ``factor`` and the lower 32 bits of ``work``. Two 16 x 16
-        multipliers compute it, one for each half of those 32 bits."""
+        """Return the product of two numbers, ``factor`` and the lower 32
+        bits of ``work``. Two 16 x 16 multipliers compute it, one for each
+        half of those 32 bits."""
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
         term = self.work[: 2 * FACTOR_BITS]
         m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]
-        # In two's complement, the value of a negative number is 2^32 below its unsigned reading.
+        # In two's complement, the value of a negative number is 2^32 below its
+        # unsigned reading.
         upper = Cat(
             high[:FACTOR_BITS], (high[FACTOR_BITS:] - (factor & term[-1].replicate(FACTOR_BITS)))[:18]
         )
         return Cat(low[:FACTOR_BITS], (upper.as_signed() + low[FACTOR_BITS:])).as_signed()
 
     def _clipped(self, converting: Value, offset: Value) -> Value:
-        """Return ``work``, rounded by the last bit that was shifted out of it, plus ``offset``, saturated to
-        the range of the converter (if ``converting``) or of the voltage code v.
+        """Return ``work``, rounded by the last bit that was shifted out of it, plus
+        ``offset``, saturated to the range of the converter (if ``converting``) or of
+        the voltage code v.
 
         A value of more than NEAR_BITS is outside every range, whatever the offset.
         """
-        # ``top`` is the largest value of the output range, written bit by bit; its sign bit is 0.
+        # ``top`` is the largest value of the output range, written bit by bit;
+        # its sign bit is 0.
         top = Cat(~converting | (self.settings.adc_bits > bit + 1) for bit in range(V_BITS - 1))
         top = Cat(top, Const(0, 1)).as_signed()
         negative, low_bits = self.work[-1], self.work[NEAR_BITS - 1 : -1]
@@ -225,14 +233,15 @@ class Engine(Sized):
         return Mux(above, top, Mux(below, ~top, near))[:V_BITS].as_signed()
 
     def _unsigned(self) -> Value:
-        """Return ``work``, rounded by the last bit that was shifted out of it, saturated to 0..255."""
+        """Return ``work``, rounded by the last bit that was shifted out of it,
+        saturated to 0..255."""
         sum_ = self.work[:8] + self.dropped
         return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
 
     def _memories(self, m: Module, number: Signal, voltage: Signal) -> dict[str, Value]:
-        """Build the column memories and curve tables, and return the word that each reads: that of the
-        current column, for curve tables that of the segment in which ``voltage`` lies, or the word that the
-        bus requests."""
+        """Build the column memories and curve tables, and return the word that each
+        reads: that of the current column, for curve tables that of the segment in which
+        ``voltage`` lies, or the word that the bus requests."""
         g, group = self.geometry, self.settings.group
         column = Signal(bits_for(g.columns - 1))
         m.d.comb += column.eq(self.settings.column + number)

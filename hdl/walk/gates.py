@@ -1,4 +1,5 @@
-"""gates: sums of one to four terms, element by element; each term is a map or the product of two maps."""
+"""gates: sums of one to four terms, element by element; each term is a map or the
+product of two maps."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.data import StructLayout
@@ -21,7 +22,8 @@ AHEAD = 4
 WIDE = signed(49)
 """Shape of a signal that holds a sum and, at the largest shift, its rounding constant."""
 SPACING_MIN = 2
-"""Fewest cycles between two terms: the sum of an element is read a cycle before it is written."""
+"""Fewest cycles between two terms: the sum of an element is read a cycle
+before it is written."""
 MULTIPLIED = 2 * (MULTIPLY_LATENCY + FAR)
 """Cycles from two factors to their product times a gain."""
 GATES_LATENCY = MAP_LATENCY + WORD_ROWS + 1 + MULTIPLIED + 5
@@ -29,15 +31,16 @@ GATES_LATENCY = MAP_LATENCY + WORD_ROWS + 1 + MULTIPLIED + 5
 
 
 class Gates(Sized):
-    """Computes gate steps: sums of products of maps, rescaled to codes: y = clip(rshift_round(sum of (a -
-    a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
+    """Computes gate steps: sums of products of maps, rescaled to codes: y =
+    clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
 
-    Eight elements at a time, term by term: a word of each of the term's maps is read, and their codes are
-    multiplied one after the other, while the next words are read. ``begin`` starts with the elements of
-    ``gate``, which must not change meanwhile; those of the next of ``samples`` samples lie ``span`` codes
-    behind. ``done``: the last word has been granted. Latency: GATES_LATENCY. Throughput: an element of a term
-    per cycle, a word of a map in two cycles. Resources: two multipliers, about 700 LUTs, a memory of eight
-    sums.
+    Eight elements at a time, term by term: a word of each of the term's maps is read,
+    and their codes are multiplied one after the other, while the next words are read.
+    ``begin`` starts with the elements of ``gate``, which must not change meanwhile;
+    those of the next of ``samples`` samples lie ``span`` codes behind. ``done``: the
+    last word has been granted. Latency: GATES_LATENCY. Throughput: an element of a term
+    per cycle, a word of a map in two cycles. Resources: two multipliers, about 700
+    LUTs, a memory of eight sums.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -60,8 +63,8 @@ class Gates(Sized):
             {"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2, "count": 4}
         )
         running, move = Signal(), Signal()
-        # ``place`` of the present word in its map, and of the first word of the present sample;
-        # ``elements_left``: elements of the sample from that word on.
+        # ``place`` of the present word in its map, and of the first word of the present
+        # sample; ``elements_left``: elements of the sample from that word on.
         place, first_place, elements_left = Signal(bits), Signal(bits), Signal.like(gate.elements)
         term, second = Signal(2), Signal()
         samples = Countdown(m, self.samples, "sample")
@@ -113,7 +116,8 @@ class Gates(Sized):
         now = Signal(read_layout)
         m.d.comb += now.eq(queue.o.payload.asked)
         m.d.comb += now.valid.eq(self.granted)
-        # The last word of a term is not read before the elements of the term before have been multiplied.
+        # The last word of a term is not read before the elements of the term before
+        # have been multiplied.
         pause, pausing = Signal(range(WORD_ROWS)), Signal()
         m.d.comb += self.request.eq(queue.o.valid & ~(now.ends & pausing))
         with m.If(self.granted & now.ends):
@@ -126,7 +130,8 @@ class Gates(Sized):
         return m
 
     def _sum(self, m: Module, came: Signal) -> None:
-        """Compute the results of eight elements, from the words of their operands as they arrive."""
+        """Compute the results of eight elements, from the words of their
+        operands as they arrive."""
         gate = self.gate
         # The word of a term's first map waits for that of the second one.
         first_word, first, second = (Signal(8 * WORD_ROWS, name=n) for n in ("first_word", "first", "second"))
@@ -160,7 +165,8 @@ class Gates(Sized):
             gains.a.eq(delayed(m, codes.product, FAR, "codes")),
             gains.b.eq(delayed(m, gain, FAR, "gain")),
         ]
-        # The sums of the eight elements, each read in the cycle before its next product arrives.
+        # The sums of the eight elements, each read in the cycle before its
+        # next product arrives.
         m.submodules.sums = sums = Memory(shape=WIDE, depth=WORD_ROWS, init=[])
         stored, store = sums.read_port(domain="comb"), sums.write_port()
         soon = delayed(m, Cat(left != 0, now.first, now.last, element), MULTIPLIED, "soon")

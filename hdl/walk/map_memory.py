@@ -1,4 +1,5 @@
-"""map_memory: the memory of feature maps, read eight codes at a time, and the writer of new codes."""
+"""map_memory: the memory of feature maps, read eight codes at a time, and the
+writer of new codes."""
 
 from typing import Any
 
@@ -21,19 +22,21 @@ MAP_LATENCY = READ_LATENCY + 4
 
 
 def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
-    """Ports of a reader of the shared map memory: the reader holds ``request`` and ``address`` until
-    ``granted``; ``codes`` codes are on ``data`` MAP_LATENCY cycles later."""
+    """Ports of a reader of the shared map memory: the reader holds ``request``
+    and ``address`` until ``granted``; ``codes`` codes are on ``data``
+    MAP_LATENCY cycles later."""
     address = Out(bits_for(geometry.map_codes - 1))
     return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
 
 
 class MapMemory(Sized):
-    """Memory for maps of ``map_codes`` codes in eight banks. ``data`` is the eight codes from ``address`` up,
-    the first of them in the lowest bits.
+    """Memory for maps of ``map_codes`` codes in eight banks. ``data`` is the eight
+    codes from ``address`` up, the first of them in the lowest bits.
 
-    ``write`` codes a cycle, at most one per neuron, go to consecutive places from ``write_address`` on; a
-    ``copy`` writes the eight places of a word. A read that is requested a cycle later sees the new codes.
-    Addresses wrap. Codes 7 and 8 are written to places 3 and 4, and read from 0, 3 and 4 on::
+    ``write`` codes a cycle, at most one per neuron, go to consecutive places from
+    ``write_address`` on; a ``copy`` writes the eight places of a word. A read that is
+    requested a cycle later sees the new codes. Addresses wrap. Codes 7 and 8 are
+    written to places 3 and 4, and read from 0, 3 and 4 on::
 
         { "signal": [
           {"name": "write",         "wave": "01.0........"},
@@ -43,8 +46,8 @@ class MapMemory(Sized):
           {"name": "data",          "wave": "xxxxxxxx===x", "data": "7000000 807 8"}
         ] }
 
-    Latency: MAP_LATENCY. Resources: 8 * map_codes bits of block RAM and about 250 LUTs of rotation, for
-    several codes at once 150 more.
+    Latency: MAP_LATENCY. Resources: 8 * map_codes bits of block RAM and about 250 LUTs
+    of rotation, for several codes at once 150 more.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -62,7 +65,8 @@ class MapMemory(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         low, codes, codes_per_write = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
-        # The requesting blocks surround the memory on the die: one more register in front of the bank's own.
+        # The requesting blocks surround the memory on the die: one more register in
+        # front of the bank's own.
         ports = "address", "write", "write_address", "write_data", "copy", "copy_data"
         address, write, write_address, write_data, copy, copy_data = (
             delayed(m, port, 1, name) for name, port in members(self, ports).items()
@@ -88,8 +92,8 @@ class MapMemory(Sized):
             ]
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")
-        # Two pipeline stages: first choose the half of the word in which the codes begin, then shift by the
-        # remaining distance.
+        # Two pipeline stages: first choose the half of the word in which the codes
+        # begin, then shift by the remaining distance.
         half, low_turn = Signal(8 * WORD_ROWS), delayed(m, turn[: low - 1], 1, "rest")
         m.d.sync += [
             half.eq(Mux(turn[-1], Cat(*data[WORD_ROWS // 2 :], *data[: WORD_ROWS // 2]), Cat(*data))),
@@ -99,9 +103,11 @@ class MapMemory(Sized):
 
 
 WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 2
-"""Cycles from the arrival of a code until it is written, if it is in the first write of its step."""
+"""Cycles from the arrival of a code until it is written, if it is in the first
+write of its step."""
 BEHIND = MAP_LATENCY + 1
-"""Cycles from a write until a read request returns the written code, including the read itself."""
+"""Cycles from a write until a read request returns the written code,
+including the read itself."""
 
 
 def turns_most(g: Geometry) -> int:
@@ -110,15 +116,17 @@ def turns_most(g: Geometry) -> int:
 
 
 class MapWriter(Sized):
-    """Writes the output codes of columns one after another to their addresses in the map. In a pooling
-    window, every code after the first is replaced by the maximum of the codes so far.
+    """Writes the output codes of columns one after another to their addresses in the
+    map. In a pooling window, every code after the first is replaced by the maximum of
+    the codes so far.
 
-    ``count`` codes of neighbouring columns arrive at once with ``valid``, and are written ``turn`` at a time;
-    the next codes may arrive when no more than ``codes_kept`` are left. For pooling, the code stored at an
-    address is read with ``request`` at ``address``, which is granted at once, MAP_LATENCY cycles before the
-    write. The same address may come again two writes later: codes that are not written yet are forwarded.
-    Latency: WRITE_LATENCY. Throughput: ``turn`` codes a cycle. Resources: ``Places``, six comparisons of an
-    address, and about 80 LUTs a code.
+    ``count`` codes of neighbouring columns arrive at once with ``valid``, and are
+    written ``turn`` at a time; the next codes may arrive when no more than
+    ``codes_kept`` are left. For pooling, the code stored at an address is read with
+    ``request`` at ``address``, which is granted at once, MAP_LATENCY cycles before the
+    write. The same address may come again two writes later: codes that are not written
+    yet are forwarded. Latency: WRITE_LATENCY. Throughput: ``turn`` codes a cycle.
+    Resources: ``Places``, six comparisons of an address, and about 80 LUTs a code.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -142,8 +150,8 @@ class MapWriter(Sized):
         m = Module()
         codes_per_turn = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
-        # The code of the first column is in the lowest bits. A write takes ``turn`` codes; if fewer are left,
-        # they wait for the next codes.
+        # The code of the first column is in the lowest bits. A write takes ``turn``
+        # codes; if fewer are left, they wait for the next codes.
         turn_codes, waits = Signal.like(self.turn), turns_most(self.geometry)
         codes, left, going = Signal(8 * waits), Signal(range(waits + 1)), Signal()
         left_after, waiting = Signal.like(left), Signal.like(codes)
@@ -178,14 +186,15 @@ class MapWriter(Sized):
             now.address.eq(places.address),
             self.address.eq(places.address),
         ]
-        # The request is decided a cycle ahead and registered, since the memory's address depends on it.
+        # The request is decided a cycle ahead and registered, since the memory's
+        # address depends on it.
         m.d.sync += self.request.eq(before & places.again)
         soon = Signal(code)
         late = Signal(code)
         m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "now"))
         m.d.sync += late.eq(soon)
-        # Forwarding: codes that were written after the read was requested replace the word read, the latest
-        # codes first.
+        # Forwarding: codes that were written after the read was requested replace the
+        # word read, the latest codes first.
         write_layout = StructLayout({"valid": 1, "address": len(self.address), "y": 8 * codes_per_turn})
         last = Signal(write_layout)
         m.d.comb += [

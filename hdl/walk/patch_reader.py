@@ -20,11 +20,12 @@ from ndrite.hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 
 
 class Packer(Sized):
-    """Packs codes contiguously into words; each group of channels starts a new word. ``loaded`` is set with a
-    patch's last word.
+    """Packs codes contiguously into words; each group of channels starts a new word.
+    ``loaded`` is set with a patch's last word.
 
-    Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
-    cycle behind a group's last, unless a group is whole words. Latency: 3 cycles. Resources: about 400 LUTs.
+    Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk
+    may follow in the cycle behind a group's last, unless a group is whole words.
+    Latency: 3 cycles. Resources: about 400 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -53,8 +54,8 @@ class Packer(Sized):
         ]
         with m.If(chunk.valid):
             m.d.sync += fill.eq(Mux(chunk.group_end, 0, total))
-        # Stage 2: a full word is sent and the remaining codes are kept; at the end of a group of channels,
-        # the remaining codes are sent too.
+        # Stage 2: a full word is sent and the remaining codes are kept; at the end of a
+        # group of channels, the remaining codes are sent too.
         carried_codes, carried_count, flush, flush_end = Signal(width), Signal(4), Signal(), Signal()
         merged, full, word = (
             Signal(2 * width),
@@ -98,12 +99,14 @@ COORDINATE = signed(18)
 
 
 class Run:
-    """Number of channels that a group of a grouped convolution reads at each kernel position (``size``), and
-    whether a single chunk holds them (``short``). That number is ``share`` for each group but the last, and
-    ``last_share`` for the last; both are constant during a step.
+    """Number of channels that a group of a grouped convolution reads at each kernel
+    position (``size``), and whether a single chunk holds them (``short``). That number
+    is ``share`` for each group but the last, and ``last_share`` for the last; both are
+    constant during a step.
 
-    ``first`` and ``following`` return the assignments for the beginning of a patch and of its next group,
-    including those of ``now``, the number of channels left. Resources: about 50 LUTs.
+    ``first`` and ``following`` return the assignments for the beginning of a patch and
+    of its next group, including those of ``now``, the number of channels left.
+    Resources: about 50 LUTs.
     """
 
     def __init__(self, m: Module, share: Value, last_share: Value, groups: Countdown) -> None:
@@ -130,13 +133,14 @@ class Run:
 
 
 class PatchReader(wiring.Component):
-    """Reads the patches of a map row by row of the output grid, each patch in the order that
-    ``ndrite.emulator.spec.walk_record.STEP`` defines; then those of the next of ``samples`` samples, whose
-    map lies ``span`` codes behind.
+    """Reads the patches of a map row by row of the output grid, each patch in the order
+    that ``ndrite.emulator.spec.walk_record.STEP`` defines; then those of the next of
+    ``samples`` samples, whose map lies ``span`` codes behind.
 
-    ``begin`` starts with the patches of ``step``, which is valid ten cycles before and must not change
-    meanwhile. A patch begins (``began``) when ``may`` is high; ``pause`` idle cycles follow each group. Codes
-    outside the map are the step's ``border``. ``done``: the last chunk was granted.
+    ``begin`` starts with the patches of ``step``, which is valid ten cycles before and
+    must not change meanwhile. A patch begins (``began``) when ``may`` is high;
+    ``pause`` idle cycles follow each group. Codes outside the map are the step's
+    ``border``. ``done``: the last chunk was granted.
 
     Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 800 LUTs.
     """
@@ -162,8 +166,9 @@ class PatchReader(wiring.Component):
         m = Module()
         step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
-        # Address of the present chunk, and address of the first channel of the present kernel column, kernel
-        # row, group of channels, patch, row of patches and sample.
+        # Address of the present chunk, and address of the first channel of the
+        # present kernel column, kernel row, group of channels, patch, row of
+        # patches and sample.
         names = ("spot", "column_at", "row_at", "group_at", "patch_at", "line_at", "sample_at")
         spot, column_at, row_at, group_at, patch_at, line_at, sample_at = (
             Signal(bits, name=n) for n in names
@@ -177,7 +182,8 @@ class PatchReader(wiring.Component):
         read_layout = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4} | {"group_end": 1, "patch_end": 1}
         )
-        # The memory's grant arrives too late in the cycle to gate these registers: a queue decouples them.
+        # The memory's grant arrives too late in the cycle to gate these registers: a
+        # queue decouples them.
         m.submodules.queue = queue = Queue(read_layout, AHEAD)
         now, waiting, move, read_granted = queue.i.payload, queue.o.payload, Signal(), Signal()
         pause, pausing = Signal.like(step.pause), Signal()
@@ -285,13 +291,14 @@ class PatchReader(wiring.Component):
         return [signal.eq(to) for signal in these]
 
     def _chunks(self, m: Module, waiting: Signal, taken: Signal) -> None:
-        """Mark, while the memory reads, which of the eight codes of a word lie on the map and which of them
-        were requested."""
+        """Mark, while the memory reads, which of the eight codes of a word lie on the
+        map and which of them were requested."""
         step = self.step
         before, ahead = Signal(4), Signal(4)
         columns_right = step.columns - waiting.x
         inside = Signal()
-        # Of the eight codes of a word, those from index ``before`` up to ``ahead`` - 1 belong to the map.
+        # Of the eight codes of a word, those from index ``before`` up to ``ahead`` - 1
+        # belong to the map.
         with m.If(step.flat):
             m.d.sync += [
                 before.eq(Mux(waiting.x >= 0, 0, Mux(waiting.x > -WORD_ROWS, -waiting.x, WORD_ROWS))),

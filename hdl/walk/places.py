@@ -1,5 +1,5 @@
-"""places: computes the addresses at which the codes of a map are written, by counters that need no
-comparator."""
+"""places: computes the addresses at which the codes of a map are written, by counters
+that need no comparator."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Countdown:
-    """Counts the iterations (``turns``) of a loop down; ``turns`` must not change while it counts. ``last``
-    is set in the last iteration.
+    """Counts the iterations (``turns``) of a loop down; ``turns`` must not change while
+    it counts. ``last`` is set in the last iteration.
 
-    ``again`` restarts the count; ``down`` ends an iteration that is not the last. There is no comparator
-    between the count and the logic that depends on ``last``.
+    ``again`` restarts the count; ``down`` ends an iteration that is not the last. There
+    is no comparator between the count and the logic that depends on ``last``.
     """
 
     def __init__(self, m: Module, turns: Value, name: str) -> None:
@@ -28,8 +28,8 @@ class Countdown:
         m.d.sync += self._single.eq(turns == 1)
 
     def again(self) -> list[Any]:
-        """Return the assignments that restart the countdown from ``turns``; not allowed in the two cycles
-        after ``turns`` changed."""
+        """Return the assignments that restart the countdown from ``turns``; not allowed
+        in the two cycles after ``turns`` changed."""
         return [self.left.eq(self.turns), self.last.eq(self._single)]
 
     def down(self) -> list[Any]:
@@ -59,21 +59,23 @@ FIELD_LAYOUT = StructLayout(
         "span": 24,
     }
 )
-"""A map to be written, and how columns are placed in it: by blocks of positions, and by the pooling window
-around each position. There is such a map for each of ``samples`` samples, ``span`` codes apart."""
+"""A map to be written, and how columns are placed in it: by blocks of positions, and by
+the pooling window around each position. There is such a map for each of ``samples``
+samples, ``span`` codes apart."""
 
 
 class Places(Sized):
-    """Computes, for each column of a matrix product, the address of its output code in the map. The columns
-    come in this nested order, outermost first: sample, grid row, grid column, group of channels, row of the
-    block, column of the block, channel.
+    """Computes, for each column of a matrix product, the address of its output code in
+    the map. The columns come in this nested order, outermost first: sample, grid row,
+    grid column, group of channels, row of the block, column of the block, channel.
 
-    ``begin`` starts with ``field``, which must not change meanwhile. ``next`` requests the next column's
-    position. ``address`` is that of the pooling window that the position falls into. ``first``: it is the
-    window's first position. ``inside``: the map has such a window. ``again``, one cycle before these two: the
-    map has the window, and this is not its first position. ``over``: the last column has passed. ``turn``: it
-    is the last column of a patch. Both are valid together with ``next``. Latency: PLACES_LATENCY. Throughput:
-    a column a cycle. Resources: about 350 LUTs.
+    ``begin`` starts with ``field``, which must not change meanwhile. ``next`` requests
+    the next column's position. ``address`` is that of the pooling window that the
+    position falls into. ``first``: it is the window's first position. ``inside``: the
+    map has such a window. ``again``, one cycle before these two: the map has the
+    window, and this is not its first position. ``over``: the last column has passed.
+    ``turn``: it is the last column of a patch. Both are valid together with ``next``.
+    Latency: PLACES_LATENCY. Throughput: a column a cycle. Resources: about 350 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -92,8 +94,8 @@ class Places(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         field, bits = self.field, len(self.address)
-        # Position in a pooling window: ``number`` and address (``base``) of the window, the position ``into``
-        # it, and whether that is its last (``ends``).
+        # Position in a pooling window: ``number`` and address (``base``) of the window,
+        # the position ``into`` it, and whether that is its last (``ends``).
         shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(shape), Signal(shape)
         row, first_row = Signal(shape), Signal(shape)
@@ -159,8 +161,8 @@ class Places(Sized):
             m.d.sync += [*self._at_top(row, single, field.base), *self._at_top(first_row, single, field.base)]
             m.d.sync += base.eq(field.base)
 
-        # Two pipeline stages: the map address of the window's first channel, then the map address of the
-        # channel that this column of the array reads.
+        # Two pipeline stages: the map address of the window's first channel, then the
+        # map address of the channel that this column of the array reads.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()
         m.d.sync += [
             place.eq(row.base + column.base),
@@ -176,12 +178,13 @@ class Places(Sized):
 
     @staticmethod
     def _at_edge(column: Any, single: dict[str, Signal]) -> list[Any]:
-        """Return the assignments that move a position to the map's first column. ``single["pool_columns"]``
-        says whether a pooling window has a single column."""
+        """Return the assignments that move a position to the map's first column.
+        ``single["pool_columns"]`` says whether a pooling window has a single column."""
         ends = column.ends.eq(single["pool_columns"])
         return [column.number.eq(0), column.base.eq(0), column.into.eq(0), ends]
 
     @staticmethod
     def _at_top(row: Any, single: dict[str, Signal], base: Value) -> list[Any]:
-        """Return the assignments that move a position to the first row of the map at address ``base``."""
+        """Return the assignments that move a position to the first row of the map at
+        address ``base``."""
         return [row.number.eq(0), row.into.eq(0), row.ends.eq(single["pool_rows"]), row.base.eq(base)]

@@ -1,4 +1,5 @@
-"""records: reads the step records of a program one at a time from their memory; layouts of the records."""
+"""records: reads the step records of a program one at a time from their memory;
+layouts of the records."""
 
 from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import wiring
@@ -16,8 +17,8 @@ from ndrite.hdl.parts.pipeline import delayed
 HEADER_LAYOUT = StructLayout({name: width for name, (_, _, width) in HEADER.items()})
 """The fields of record 0."""
 STEP_LAYOUT = StructLayout({name: width for name, (_, _, width) in STEP.items()})
-"""The fields of a step's record (``ndrite.emulator.backend.walk``); negative numbers are in two's
-complement."""
+"""The fields of a step's record (``ndrite.emulator.backend.walk``); negative numbers
+are in two's complement."""
 GATE_LAYOUT = StructLayout({name: width for name, (_, _, width) in GATE.items()})
 """The fields that only the record of a gate step has."""
 CHUNK_LAYOUT = StructLayout(
@@ -29,16 +30,17 @@ CHUNK_LAYOUT = StructLayout(
         "patch_end": 1,
     }
 )
-"""A chunk of a patch: ``count`` adjacent codes, with 0 for the rest, and whether it ends a group of channels
-or the patch."""
+"""A chunk of a patch: ``count`` adjacent codes, with 0 for the rest, and whether it
+ends a group of channels or the patch."""
 
 
 class Records(wiring.Component):
-    """Memory of the program's step records. ``fetch`` reads the record with number ``number`` into ``step``,
-    or into ``gate`` for a gate step; ``ready`` is set when it has arrived.
+    """Memory of the program's step records. ``fetch`` reads the record with number
+    ``number`` into ``step``, or into ``gate`` for a gate step; ``ready`` is set
+    when it has arrived.
 
-    ``header`` is record 0, taken as the bus writes it; no reset forgets it.
-    Latency: USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.
+    ``header`` is record 0, taken as the bus writes it; no reset forgets it. Latency:
+    USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.
     """
 
     def __init__(self, geometry: Geometry) -> None:

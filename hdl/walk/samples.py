@@ -14,14 +14,15 @@ from ndrite.hdl.parts.pipeline import delayed
 class Samples(Sized):
     """Memory of one packet's samples, and their copy into the map memory, eight codes a cycle.
 
-    ``load`` marks the codes of word ``word`` that become ``code``. ``begin`` starts the copy of ``count``
-    samples of ``inputs`` codes, which must not change meanwhile; it is one cycle after the last word was
-    loaded, or later. ``copying`` is high while words are read, ``ends`` with the last of them. The samples
-    follow each other here, each beginning with a new word; in the map memory they lie ``span`` codes apart.
+    ``load`` marks the codes of word ``word`` that become ``code``. ``begin`` starts the
+    copy of ``count`` samples of ``inputs`` codes, which must not change meanwhile; it
+    is one cycle after the last word was loaded, or later. ``copying`` is high while
+    words are read, ``ends`` with the last of them. The samples follow each other here,
+    each beginning with a new word; in the map memory they lie ``span`` codes apart.
     ``copy`` is high when ``data`` is to be written at ``address`` of the map memory.
 
-    Latency: READ_LATENCY cycles from ``copying`` to ``copy``. Resources: 8 * packet_bytes bits of block RAM,
-    about 100 LUTs.
+    Latency: READ_LATENCY cycles from ``copying`` to ``copy``. Resources: 8 *
+    packet_bytes bits of block RAM, about 100 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -26,12 +26,13 @@ WIDE = 37
 
 
 class Scaler(Sized):
-    """Scales second operands (codes of a map that is added to a matrix product): value[i] = rshift_round(a[i]
+    """Scales second operands (codes of a map that is added to a matrix product):
+    value[i] = rshift_round(a[i]
     * factor[index + i], shift), at most 2^25 - 1. ``shift`` must not change meanwhile.
 
-    Several neurons have two at a time (``second_operands``), the second one a code and its multiplier made of
-    LUTs. Latency: SCALER_LATENCY. Resources: 16 bits a column of memory, a multiplier, about 200 LUTs; with
-    the second one 500.
+    Several neurons have two at a time (``second_operands``), the second one a code and
+    its multiplier made of LUTs. Latency: SCALER_LATENCY. Resources: 16 bits a column of
+    memory, a multiplier, about 200 LUTs; with the second one 500.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -75,8 +76,8 @@ class Scaler(Sized):
         return m
 
     def _rounded(self, m: Module, product: Value, half: Signal, way: int) -> None:
-        """Build the three pipeline stages that round the product of scaler number ``way`` into
-        ``value[way]``."""
+        """Build the three pipeline stages that round the product of scaler number
+        ``way`` into ``value[way]``."""
         product = delayed(m, product, FAR, f"product_{way}")
         rounded, coarse = Signal(WIDE, name=f"rounded_{way}"), Signal(WIDE, name=f"coarse_{way}")
         m.d.sync += [
@@ -99,13 +100,15 @@ POOLING_LATENCY = 2 + WORD_ROWS
 
 
 class Pooling(wiring.Component):
-    """Computes the maximum (``largest``) and the sum (``total``) of each channel, over all chunks of a group
-    of up to eight channels. The results come out one channel after the other, each marked ``valid``.
+    """Computes the maximum (``largest``) and the sum (``total``) of each channel, over
+    all chunks of a group of up to eight channels. The results come out one channel
+    after the other, each marked ``valid``.
 
-    ``patch_end`` comes with the patch's last result. A group takes at least as many cycles as it has
-    channels.
+    ``patch_end`` comes with the patch's last result. A group takes at least as many
+    cycles as it has channels.
 
-    Latency: POOLING_LATENCY. Throughput: a chunk, and a result, a cycle. Resources: about 500 LUTs.
+    Latency: POOLING_LATENCY. Throughput: a chunk, and a result, a cycle.
+    Resources: about 500 LUTs.
     """
 
     def __init__(self) -> None:
@@ -152,21 +155,22 @@ class Pooling(wiring.Component):
 
 
 AHEAD = 32, 96
-"""Number of operands that may wait for their sums, including operands still in the pipeline: with one neuron,
-and with several."""
+"""Number of operands that may wait for their sums, including operands still in the
+pipeline: with one neuron, and with several."""
 ADDRESSES = 8
 """Number of requests whose addresses may wait for the memory."""
 
 
 class Seconds(wiring.Component):
-    """Reads the second operand of every column, a code of the map that a matrix product adds to its sums. It
-    sends the code to the scaler on ``a`` with its ``index``; the scaled operands come out on the stream
-    ``operands``.
+    """Reads the second operand of every column, a code of the map that a matrix product
+    adds to its sums. It sends the code to the scaler on ``a`` with its ``index``; the
+    scaled operands come out on the stream ``operands``.
 
-    ``begin`` starts with the columns of ``field``, whose factors begin at ``base``. ``turn`` neighbouring
-    columns are read at once, up to eight if there are several neurons, and go to the scaler as many at once
-    as it takes. An entry of ``operands`` has as many operands as there are neurons, fewer at the end of each
-    ``group`` of columns. Throughput: that of the scaler. Resources: ``Places``, two queues.
+    ``begin`` starts with the columns of ``field``, whose factors begin at ``base``.
+    ``turn`` neighbouring columns are read at once, up to eight if there are several
+    neurons, and go to the scaler as many at once as it takes. An entry of ``operands``
+    has as many operands as there are neurons, fewer at the end of each ``group`` of
+    columns. Throughput: that of the scaler. Resources: ``Places``, two queues.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -199,16 +203,17 @@ class Seconds(wiring.Component):
         m.submodules.addresses = addresses = Queue(read_layout, ADDRESSES)
         m.submodules.values = values = Queue(_entry(self.geometry), ahead)
         active, index, turn_codes = Signal(), Signal.like(self.index), Signal(bits_for(self.read))
-        # Number of codes that are scaled in one cycle: two if a request has an even number of codes and there
-        # are two scalers, otherwise one.
+        # Number of codes that are scaled in one cycle: two if a request has an even
+        # number of codes and there are two scalers, otherwise one.
         self.some: Value = Const(1, 1)
         paired: Value = Const(0, 1)
         if self.ways > 1:
             paired = Signal()
             m.d.sync += paired.eq(~self.turn[0])
             self.some = Const(1, 1) << paired
-        # ``out``: number of operands that have been requested and that the neurons have not taken yet;
-        # ``some``: the queues have room for the operands of one more request.
+        # ``out``: number of operands that have been requested and that the neurons
+        # have not taken yet; ``some``: the queues have room for the operands of
+        # one more request.
         out, some = Signal(range(ahead + 1)), Signal()
         operands_taken = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
         m.d.comb += [
@@ -262,7 +267,8 @@ class Seconds(wiring.Component):
         return m
 
     def _pack(self, m: Module, values: Queue) -> None:
-        """Pack scaled operands into entries of as many operands as the neurons take per cycle."""
+        """Pack scaled operands into entries of as many operands as the
+        neurons take per cycle."""
         codes_per_turn, some = self.geometry.neurons, self.some
         packed, position, in_group = (
             Signal(shape) for shape in (_entry(self.geometry), range(codes_per_turn), 16)
@@ -270,8 +276,8 @@ class Seconds(wiring.Component):
         ends, filled = Signal(), Signal()
         m.d.comb += ends.eq((position == codes_per_turn - some) | (in_group == some))
         with m.If(self.value_valid):
-            # If only one operand of a pair is valid, the upper half is don't-care: the next operand
-            # overwrites it, or ``count`` excludes it.
+            # If only one operand of a pair is valid, the upper half is don't-care: the
+            # next operand overwrites it, or ``count`` excludes it.
             m.d.sync += [packed.operands[position + i].eq(self.value[i]) for i in reversed(range(self.ways))]
             m.d.sync += packed.count.eq(position + some)
             m.d.sync += [
@@ -285,5 +291,6 @@ class Seconds(wiring.Component):
 
 
 def _entry(g: Geometry) -> StructLayout:
-    """Layout of an entry in the queue to the neurons: second operands and how many of them are valid."""
+    """Layout of an entry in the queue to the neurons: second operands and how many
+    of them are valid."""
     return StructLayout({"operands": second_layout(g), "count": bits_for(g.neurons)})

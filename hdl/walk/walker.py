@@ -1,4 +1,5 @@
-"""walker: executes the steps of a program without the host, from a sample's codes to the output sums."""
+"""walker: executes the steps of a program without the host, from a sample's codes
+to the output sums."""
 
 from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -35,31 +36,35 @@ CODE_BITS = bits_for(65535)
 
 
 def drain_cycles(g: Geometry) -> int:
-    """Return the number of cycles from a step's last results to the end of the step, when the step's record
-    may be overwritten and the next step may read the results from memory."""
+    """Return the number of cycles from a step's last results to the end of the
+    step, when the step's record may be overwritten and the next step may read the
+    results from memory."""
     turns = turns_most(g)
     return max(PLACES_LATENCY + turns, 1 + WRITE_LATENCY + turns - TO_BEGIN)
 
 
 class Walker(Sized):
-    """Executes a program with feature maps step by step: it sends the patches of a matrix product through the
-    core, and writes the output codes of a product, pooling or gate step back into the map memory.
+    """Executes a program with feature maps step by step: it sends the patches of a
+    matrix product through the core, and writes the output codes of a product, pooling
+    or gate step back into the map memory.
 
-    If record 0 has no steps, the program is a chain, and the walker is idle. Otherwise up to ``samples_max``
-    samples of ``inputs`` codes each are loaded through ``sample_*`` into a memory of their own, one after the
-    other, each beginning with a new word. ``start`` is taken when no other samples are under way, and
-    executes the program on ``samples`` of them together: a step's patches are those of all samples. When the
-    core is ``done`` with the last of them, ``finished`` is set. Execution begins by copying the samples into
-    the map memory, eight codes a cycle (``copying``). After that, the next samples may be loaded while the
-    program runs.
+    If record 0 has no steps, the program is a chain, and the walker is idle. Otherwise
+    up to ``samples_max`` samples of ``inputs`` codes each are loaded through
+    ``sample_*`` into a memory of their own, one after the other, each beginning with a
+    new word. ``start`` is taken when no other samples are under way, and executes the
+    program on ``samples`` of them together: a step's patches are those of all samples.
+    When the core is ``done`` with the last of them, ``finished`` is set. Execution
+    begins by copying the samples into the map memory, eight codes a cycle
+    (``copying``). After that, the next samples may be loaded while the program runs.
 
-    A step begins when all results of the previous step are written (``drain_cycles``). Patches are inferences
-    of one layer each, numbered (inference * calls + call) * positions + position, where a call is one time
-    step of a sequence, and ``inference`` counts the samples.
+    A step begins when all results of the previous step are written (``drain_cycles``).
+    Patches are inferences of one layer each, numbered (inference * calls + call) *
+    positions + position, where a call is one time step of a sequence, and ``inference``
+    counts the samples.
 
-    Latency: the copy; for each step about 20 cycles more than its patches take (60 for the first step of a
-    call); and the time of the last patch in the core. Resources: the map memory, a memory for samples, about
-    3,000 LUTs, one multiplier.
+    Latency: the copy; for each step about 20 cycles more than its patches take (60 for
+    the first step of a call); and the time of the last patch in the core. Resources:
+    the map memory, a memory for samples, about 3,000 LUTs, one multiplier.
     """
 
     def ports(self, g: Geometry) -> Ports:
@@ -116,7 +121,8 @@ class Walker(Sized):
         ]
         self.patch_began, self.copy_ends = reader.began, samples.ends
         beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
-        # High fan-out: each block that a step starts gets the begin signal from a register of its own.
+        # High fan-out: each block that a step starts gets the begin signal from a
+        # register of its own.
         begin = Signal()
         m.d.sync += [
             begin.eq(beginning),
@@ -125,8 +131,8 @@ class Walker(Sized):
             seconds.begin.eq(beginning & step.second),
         ]
 
-        # Order of access to the map memory: first the writer (it cannot wait), then the reader of second
-        # operands, then patches or gates.
+        # Order of access to the map memory: first the writer (it cannot wait), then the
+        # reader of second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
         m.d.comb += [
@@ -148,16 +154,16 @@ class Walker(Sized):
             samples.span.eq(records.header.span),
             samples.begin.eq(self.copy_begins),
             self.copying.eq(samples.copying),
-            # The last word of a sample's copy may overrun it. It overwrites only maps that are computed
-            # before they are read.
+            # The last word of a sample's copy may overrun it. It overwrites only maps
+            # that are computed before they are read.
             memory.copy.eq(samples.copy),
             memory.copy_data.eq(samples.data),
             memory.write.eq(writer.write),
             memory.write_address.eq(Mux(samples.copy, samples.address, writer.write_address)),
             memory.write_data.eq(writer.write_data),
         ]
-        # In a step with a matrix product, patches go to the core's banks; in a pooling step, they go to the
-        # pool.
+        # In a step with a matrix product, patches go to the core's banks; in a pooling
+        # step, they go to the pool.
         start = Signal.like(step.start)
         m.d.sync += start.eq(step.start + Mux(step.of_sample, self.offset, 0))
         for reading in (reader, gates, seconds.field, writer.field):
@@ -187,8 +193,8 @@ class Walker(Sized):
             ),
             "gate": (gates.valid, Const(1), gates.y),
         }
-        # ``turn`` tells the neurons how many of their codes are written per cycle, so that they leave enough
-        # time for the writes.
+        # ``turn`` tells the neurons how many of their codes are written per cycle, so
+        # that they leave enough time for the writes.
         m.d.sync += self.turn.eq(step.turn)
         self._write(m, begin, writer, results)
         self._launch(m, reader, packer, is_product, position, sample_ended)
@@ -197,16 +203,16 @@ class Walker(Sized):
     def _control(
         self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
     ) -> Signal:
-        """Build the state machine that goes from step to step; return the signal that begins a step.
-        ``asked``: the step has requested all its codes; ``taking``: ``step`` is being loaded with the record
-        that was read."""
+        """Build the state machine that goes from step to step; return the signal that
+        begins a step. ``asked``: the step has requested all its codes; ``taking``:
+        ``step`` is being loaded with the record that was read."""
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         drain = drain_cycles(self.geometry)
         beginning, quiet, outstanding = Signal(), Signal(range(TO_RESULTS + drain + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        # ``body_done``: all steps of the last time step (``call``) are done; ``all_done``: the program's last
-        # step is done, and only the answer is left.
+        # ``body_done``: all steps of the last time step (``call``) are done;
+        # ``all_done``: the program's last step is done, and only the answer is left.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         # How many samples are walked, and how many of them have no answer yet.
@@ -222,8 +228,8 @@ class Walker(Sized):
             body_done.eq((number == header.body) & (call + 1 == header.calls)),
             all_done.eq(number == header.steps - 1),
         ]
-        # The record of the next step is read while this step runs, unless the next step begins another time
-        # step (``call``).
+        # The record of the next step is read while this step runs, unless the next step
+        # begins another time step (``call``).
         ahead = Signal()
         m.d.comb += [self.inputs.eq(header.inputs), records.number.eq(number)]
         ended = self.activation.valid & self.activation.last
@@ -277,8 +283,8 @@ class Walker(Sized):
                 m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(step.position_bits)]
                 m.next = "multiply"
             with m.State("multiply"):
-                # base = index * positions, and before that index * calls, by shift and add from the highest
-                # bit.
+                # base = index * positions, and before that index * calls, by shift and
+                # add from the highest bit.
                 m.d.sync += [
                     base.eq((base << 1) + Mux(factor[-1], index, 0)),
                     factor.eq(factor << 1),
@@ -314,8 +320,8 @@ class Walker(Sized):
         return beginning
 
     def _position(self, m: Module, begin: Signal, patch_ended: Value) -> tuple[Signal, Signal]:
-        """Return the number, in its sample, of the patch that ends next, and whether it is the sample's
-        last."""
+        """Return the number, in its sample, of the patch that ends next, and whether it
+        is the sample's last."""
         position, sample_ended = Signal(16), Signal()
         across, down = (Countdown(m, self.step[name], name) for name in ("grid_columns", "grid_rows"))
         m.d.comb += sample_ended.eq(across.last & down.last)
@@ -337,8 +343,8 @@ class Walker(Sized):
         divisor = Signal.like(scaler.index)
         m.d.comb += divisor.eq(step.operand_base + position)
         field = seconds.field
-        # Second operands are read eight codes at once if all outputs of a step are written at once and the
-        # number of channels is a multiple of eight.
+        # Second operands are read eight codes at once if all outputs of a step are
+        # written at once and the number of channels is a multiple of eight.
         wide = Const(0, 1)
         if self.geometry.neurons == 4:
             wide = (step.turn == 4) & ~step.to_channels[0]
@@ -371,8 +377,8 @@ class Walker(Sized):
     def _write(
         self, m: Module, begin: Signal, writer: MapWriter, results: dict[str, tuple[Value, Value, Value]]
     ) -> None:
-        """Select by kind of step which block supplies the codes of the map being written. Each block supplies
-        the signals valid, number of codes, and codes."""
+        """Select by kind of step which block supplies the codes of the map being
+        written. Each block supplies the signals valid, number of codes, and codes."""
         step = self.step
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
@@ -396,8 +402,8 @@ class Walker(Sized):
         position: Signal,
         sample_ended: Signal,
     ) -> None:
-        """Start an inference for each patch in its input bank. The banks are used one after another, and each
-        is released when the core has read it."""
+        """Start an inference for each patch in its input bank. The banks are used one
+        after another, and each is released when the core has read it."""
         g = self.geometry
         banks_in_use, base = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
         began, after = reader.began & is_product, Signal.like(banks_in_use)

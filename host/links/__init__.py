@@ -1,7 +1,7 @@
 """Links: byte streams between host and device, one module per transport.
 
-Imports pyserial only. A link knows nothing of packets. ``pcie`` is no byte stream: its channel takes the
-place of packets.
+Imports pyserial only. A link knows nothing of packets. ``pcie`` is no byte stream: its
+channel takes the place of packets.
 """
 
 from ndrite.host.links.link import Link

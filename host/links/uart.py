@@ -1,4 +1,5 @@
-"""UART link: any pyserial URL, so a serial port, a pseudo-terminal, ``socket://host:port`` and others."""
+"""UART link: any pyserial URL, so a serial port, a pseudo-terminal,
+``socket://host:port`` and others."""
 
 import errno
 import time
@@ -12,8 +13,8 @@ DEFAULT_BAUD = 1_000_000
 """Bits per second; irrelevant on a pseudo-terminal or socket."""
 READ_CHUNK = 65536
 WRITE_TIMEOUT_S = 10.0
-"""Longest time in seconds that a write may take: a pseudo-terminal that nobody reads fills up, and without a
-limit the write would never return."""
+"""Longest time in seconds that a write may take: a pseudo-terminal that nobody reads
+fills up, and without a limit the write would never return."""
 
 
 class UartLink:
@@ -29,7 +30,8 @@ class UartLink:
     Raises
     ------
     LinkError
-        When there is no such port, it is in use, or permission is missing; the message says which.
+        When there is no such port, it is in use, or permission is missing; the
+        message says which.
     """
 
     narrow = True
@@ -54,13 +56,15 @@ class UartLink:
             raise LinkError(f"{self.port}: write failed, device gone? ({error})") from None
 
     def read(self, timeout_s: float) -> bytes:
-        """Return received bytes: at least one, or none if nothing arrived within ``timeout_s`` seconds."""
+        """Return received bytes: at least one, or none if nothing arrived within
+        ``timeout_s`` seconds."""
         port = self._open()
         try:
             if port.timeout != timeout_s:
                 port.timeout = timeout_s  # setting it costs a system call on a tty
             first: bytes = port.read(1)
-            # A socket reports at most one waiting byte. Reading only what has arrived keeps each call short.
+            # A socket reports at most one waiting byte. Reading only what has arrived
+            # keeps each call short.
             waiting = port.in_waiting if first else 0
             return first + (port.read(min(waiting, READ_CHUNK)) if waiting else b"")
         except (serial.SerialException, OSError, TypeError) as error:

@@ -32,11 +32,11 @@ from ndrite.host.errors import InputError, LinkError, LinkTimeout
 BUFFER_BYTES = 4 << 20
 """Size of the receive buffer that is requested from the kernel, which may give less."""
 UDP_SEGMENT = 103
-"""Linux' socket option UDP_SEGMENT, which Python does not name: the kernel cuts a long write into datagrams
-of this size (udp(7))."""
+"""Linux' socket option UDP_SEGMENT, which Python does not name: the kernel cuts a long
+write into datagrams of this size (udp(7))."""
 SEGMENTS = 40
-"""Number of datagrams in one write that the kernel cuts; together they stay within the 64 KiB of an IPv4
-packet."""
+"""Number of datagrams in one write that the kernel cuts; together they stay within the
+64 KiB of an IPv4 packet."""
 NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 """Error numbers of a kernel or network card that cannot cut a write into datagrams."""
 
@@ -80,7 +80,8 @@ class UdpSocket:
     def send(self, *datagrams: bytes) -> None:
         """Send datagrams; while the kernel's buffer is full, wait for room.
 
-        Up to ``SEGMENTS`` of one size go to the kernel in one call, where it can cut them apart.
+        Up to ``SEGMENTS`` of one size go to the kernel in one call, where it
+        can cut them apart.
         """
         for size, alike in itertools.groupby(datagrams, len):
             while together := b"".join(itertools.islice(alike, self._segments)):
@@ -107,7 +108,8 @@ class UdpSocket:
                 return
 
     def receive(self, timeout_s: float) -> bytes:
-        """Return the next datagram, or no bytes if none arrives within ``timeout_s`` seconds."""
+        """Return the next datagram, or no bytes if none arrives within
+        ``timeout_s`` seconds."""
         link = self._open()
         try:
             return link.recv(MTU)
@@ -148,8 +150,8 @@ class UdpSocket:
 
 
 def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
-    """Parse ``HOST[:PORT]`` into host and port; the port must be at least ``least``. Raises InputError, which
-    says what is accepted, for other text."""
+    """Parse ``HOST[:PORT]`` into host and port; the port must be at least ``least``.
+    Raises InputError, which says what is accepted, for other text."""
     host, colon, port = text.rpartition(":")
     if not colon:
         host, port = text, str(PORT)
@@ -162,13 +164,13 @@ def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
 
 
 class Datagrams(Protocol):
-    """Interface of a transport of datagrams to one device and back. Datagrams may be lost, duplicated,
-    damaged or reordered."""
+    """Interface of a transport of datagrams to one device and back. Datagrams may be
+    lost, duplicated, damaged or reordered."""
 
     @property
     def live(self) -> bool:
-        """Whether a second of this transport is a real second, as ``ndrite.host.links.link.Link.live`` says
-        of a link."""
+        """Whether a second of this transport is a real second, as
+        ``ndrite.host.links.link.Link.live`` says of a link."""
         ...
 
     def send(self, *datagrams: bytes) -> None:
@@ -176,12 +178,13 @@ class Datagrams(Protocol):
         ...
 
     def receive(self, timeout_s: float, /) -> bytes:
-        """Return the next datagram, or no bytes if none arrives within ``timeout_s`` seconds. Raises
-        ``LinkError``."""
+        """Return the next datagram, or no bytes if none arrives within ``timeout_s``
+        seconds. Raises ``LinkError``."""
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Let the device work for ``seconds``; datagrams that arrive in the meantime are kept."""
+        """Let the device work for ``seconds``; datagrams that arrive in the
+        meantime are kept."""
         ...
 
     def close(self) -> None:
@@ -194,17 +197,18 @@ OPENING_S = 3.0
 OPENINGS = 12
 """Number of ``open`` datagrams that are sent within OPENING_S."""
 CLOSINGS = 2
-"""Number of ``close`` datagrams that are sent, since the device does not answer them. If all are lost, the
-session's lease runs out."""
+"""Number of ``close`` datagrams that are sent, since the device does not answer them.
+If all are lost, the session's lease runs out."""
 
 
 class UdpLink:
-    """A link over datagrams: a byte stream in order, in which bytes may be missing. Its session keeps other
-    hosts from using the device.
+    """A link over datagrams: a byte stream in order, in which bytes may be missing. Its
+    session keeps other hosts from using the device.
 
-    Written bytes are buffered until they fill a datagram, or until a read finds no datagram. If nothing
-    arrives during the whole timeout of a read, a new session is opened, since the device may have been
-    powered off: datagrams of the old session cannot be mistaken for those of the new one.
+    Written bytes are buffered until they fill a datagram, or until a read finds no
+    datagram. If nothing arrives during the whole timeout of a read, a new session is
+    opened, since the device may have been powered off: datagrams of the old session
+    cannot be mistaken for those of the new one.
 
     Parameters
     ----------
@@ -225,14 +229,16 @@ class UdpLink:
 
     _sent: int
     _taken: int
-    """Numbers of the latest datagrams that were sent and taken; the offer of a session sets them."""
+    """Numbers of the latest datagrams that were sent and taken; the offer of a
+    session sets them."""
 
     def __init__(self, datagrams: Datagrams, *, name: str = "udp", opening_s: float = OPENING_S) -> None:
         self.datagrams = datagrams
         self.live = datagrams.live
         self.name = name
         self.lost = 0
-        """Number of datagrams of this and earlier sessions that did not arrive, or arrived late."""
+        """Number of datagrams of this and earlier sessions that did not
+        arrive, or arrived late."""
         self._opening_s = opening_s
         self._out = bytearray()
         self._token: int | None = None
@@ -251,14 +257,14 @@ class UdpLink:
         self._send(len(self._out) // PIECE_MAX)
 
     def read(self, timeout_s: float) -> bytes:
-        """Return the next bytes of the stream, or none if nothing arrives in time. Bytes that wait to be sent
-        are sent before this waits."""
+        """Return the next bytes of the stream, or none if nothing arrives in time.
+        Bytes that wait to be sent are sent before this waits."""
         self._check_open()
         deadline: float | None = None
         left = timeout_s
         while True:
-            # Datagrams that have arrived are read before more are sent: the caller may add bytes meanwhile,
-            # which fill the next datagram to send.
+            # Datagrams that have arrived are read before more are sent: the caller may
+            # add bytes meanwhile, which fill the next datagram to send.
             datagram = self.datagrams.receive(0.0) if self._out and self._token is not None else b""
             if not datagram:
                 self._flush()
@@ -271,14 +277,15 @@ class UdpLink:
                 return piece
             if self._token is None:
                 return b""
-            # Datagrams without a part of the stream must not keep a reader waiting for ever: there is a
-            # deadline.
+            # Datagrams without a part of the stream must not keep a reader waiting for
+            # ever: there is a deadline.
             now = time.monotonic()
             deadline = deadline or now + timeout_s
             left = max(0.0, min(left, deadline - now))
 
     def wait(self, seconds: float) -> None:
-        """Let the device work for ``seconds``; datagrams that arrive in the meantime are kept."""
+        """Let the device work for ``seconds``; datagrams that arrive in the
+        meantime are kept."""
         self._flush()
         self.datagrams.wait(seconds)
 
@@ -305,7 +312,8 @@ class UdpLink:
         self._send(-(-len(self._out) // PIECE_MAX))
 
     def _send(self, count: int) -> None:
-        """Send the first ``count`` * PIECE_MAX bytes that are buffered, PIECE_MAX bytes in each datagram."""
+        """Send the first ``count`` * PIECE_MAX bytes that are buffered, PIECE_MAX bytes
+        in each datagram."""
         if not count:
             return
         if self._token is None and not self._offered():
@@ -320,8 +328,8 @@ class UdpLink:
         self.datagrams.send(*pieces)
 
     def _piece(self, datagram: bytes) -> bytes:
-        """Return the bytes that a received datagram adds to the stream: none if it is not the next data of
-        this session."""
+        """Return the bytes that a received datagram adds to the stream: none if it is
+        not the next data of this session."""
         if len(datagram) < HEADER_BYTES:
             return b""
         kind, version, _, number, token = HEADER.unpack_from(datagram)
@@ -340,7 +348,8 @@ class UdpLink:
         return b"\0" + datagram[HEADER_BYTES:] if gap else datagram[HEADER_BYTES:]
 
     def _refused(self, datagram: bytes) -> None:
-        """Raise LinkError if ``datagram`` is a refusal, which says that another host is using the device."""
+        """Raise LinkError if ``datagram`` is a refusal, which says that another host is
+        using the device."""
         address, port, silent = HOLDER.unpack_from(datagram, HEADER_BYTES)
         if port:
             self._token = None

@@ -24,8 +24,8 @@ UM2_PER_MM2 = 1e6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Account(Result):
-    """The cost of one inference on one chip, over all time steps of a sequence. Each cost has a low, a
-    typical and a high value.
+    """The cost of one inference on one chip, over all time steps of a sequence. Each
+    cost has a low, a typical and a high value.
 
     ``works``: of each step; ``samples``: those that the work was counted on.
     """
@@ -61,14 +61,14 @@ class Account(Result):
 
     @property
     def tops_per_W(self) -> Triple:
-        """Return operations per second and watt, in 10^12, counting two operations per multiply-accumulate.
-        The low value is computed from the high energy."""
+        """Return operations per second and watt, in 10^12, counting two operations per
+        multiply-accumulate. The low value is computed from the high energy."""
         return _over(OPS_PER_MAC * self.macs, self.total.energy_pJ)
 
     @property
     def tops_per_mm2(self) -> Triple:
-        """Return operations per second and square millimetre, in 10^12, if inferences run one after
-        another."""
+        """Return operations per second and square millimetre, in 10^12, if inferences
+        run one after another."""
         total = self.total
         tera_per_s = OPS_PER_MAC * self.macs * 1e-3
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
@@ -129,18 +129,19 @@ def account_of(
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Account:
-    """Compute the cost of one inference of ``program`` on ``die``, as a mean over samples x uint8 (n,
-    inputs).
+    """Compute the cost of one inference of ``program`` on ``die``, as a mean over
+    samples x uint8 (n, inputs).
 
-    Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
-    neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. ``network``:
-    as for ``works``. Raises CostError when the constants cannot be read.
+    Modelled, not measured. Steps follow one another and every array has its own
+    converters, drivers and neurons. Not counted: programming, leakage, clocks, control,
+    what enters and leaves the chip. ``network``: as for ``works``. Raises CostError
+    when the constants cannot be read.
     """
     all_work = tuple(works(program, die, x, network, progress=progress))
     return Account(all_work, constants or load_constants(), len(x), program.name, die.chip.name)
 
 
 def _over(amount: float, by: Triple) -> Triple:
-    """Return the range ``amount / by`` in rising order, where ``by`` is a range low, typical, high; 0 where
-    ``by`` is 0."""
+    """Return the range ``amount / by`` in rising order, where ``by`` is a range low,
+    typical, high; 0 where ``by`` is 0."""
     return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)

@@ -1,4 +1,5 @@
-"""The constants of the cost model: read from YAML, checked, and scaled to the chip's technology node."""
+"""The constants of the cost model: read from YAML, checked, and scaled to the
+chip's technology node."""
 
 import math
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ CONSTANTS = Path(__file__).parent / "constants.yaml"
 NODES_NM = (5.0, 500.0)
 LARGEST = 1e15
 EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
-"""Unit of a constant -> the power of the technology node by which the constant scales, if it names a node."""
+"""Unit of a constant -> the power of the technology node by which the constant scales,
+if it names a node."""
 
 
 class CostError(EmulatorError):
@@ -27,11 +29,11 @@ class CostError(EmulatorError):
 
 @dataclass(frozen=True)
 class Constants:
-    """Constants of the cost model; ``constants["dac_pJ"]``, for example, is a range (low, typical, high) at
-    technology node ``node_nm``, in nanometres.
+    """Constants of the cost model; ``constants["dac_pJ"]``, for example, is a range
+    (low, typical, high) at technology node ``node_nm``, in nanometres.
 
-    ``given``: low, typical and high of each by name, its ``unit``, and the node it was given at (None: it
-    does not scale).
+    ``given``: low, typical and high of each by name, its ``unit``, and the node it was
+    given at (None: it does not scale).
     """
 
     given: dict[str, dict[str, Any]]
@@ -43,15 +45,16 @@ class Constants:
         return np.asarray([scale * entry[a] for a in ACCOUNTINGS], np.float64)
 
     def on(self, node_nm: float | None) -> Self:
-        """Return the constants scaled to technology node ``node_nm``; None leaves them unchanged. Raises
-        CostError outside 5..500 nm."""
+        """Return the constants scaled to technology node ``node_nm``; None leaves them
+        unchanged. Raises CostError outside 5..500 nm."""
         if node_nm is None:
             return self
         return replace(self, node_nm=_number("node", node_nm, *NODES_NM))
 
     def with_values(self, **values: float) -> Self:
-        """Return the constants with some of them replaced by single values that are known of one chip. A
-        replaced constant has no range and is not scaled to other technology nodes."""
+        """Return the constants with some of them replaced by single values that are
+        known of one chip. A replaced constant has no range and is not scaled to other
+        technology nodes."""
         single = {
             name: {**self.given[name], **dict.fromkeys(ACCOUNTINGS, float(v)), "node_nm": None}
             for name, v in values.items()

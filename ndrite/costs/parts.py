@@ -1,9 +1,10 @@
 """The units of a chip: the cost of one unit of each kind, and how often a step uses it.
 
-A converter follows the law of hwcomponents-adc, from Andrulis et al., arXiv 2404.06553: energy from
-Schreier's figure of merit, bounded by resolution and rate, with a correction by technology node; area from a
-regression on node, rate and energy. Fitted by its authors to Murmann's ADC survey; coefficients of version
-1.0.21. It answers for the best fifth of the survey.
+A converter follows the law of hwcomponents-adc, from Andrulis et al., arXiv 2404.06553:
+energy from Schreier's figure of merit, bounded by resolution and rate, with a
+correction by technology node; area from a regression on node, rate and energy. Fitted
+by its authors to Murmann's ADC survey; coefficients of version 1.0.21. It answers for
+the best fifth of the survey.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple
 
 BITS_MIN = 4.0
-"""Fewest bits for which the ADC law holds; converters of fewer bits are counted as having this number."""
+"""Fewest bits for which the ADC law holds; converters of fewer bits are counted as
+having this number."""
 
 
 def adc_energy_pJ(bits: float, node_nm: float, rate_Hz: float) -> float:
@@ -65,8 +67,8 @@ NONE = np.zeros(3)
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """Energy, latency and area of a part of the chip; each is an array (3,) of low, typical and high
-    values."""
+    """Energy, latency and area of a part of the chip; each is an array (3,) of low,
+    typical and high values."""
 
     energy_pJ: Triple
     latency_ns: Triple
@@ -94,7 +96,8 @@ def sum_of(found: Iterable[Cost]) -> Cost:
 
 
 def ranged(value: Triple) -> dict[str, float]:
-    """Return the three values of a range as a dictionary with the keys low, typical and high."""
+    """Return the three values of a range as a dictionary with the keys low,
+    typical and high."""
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
@@ -106,8 +109,8 @@ def words_of(value: Iterable[float]) -> str:
 
 
 def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """Return the cost of one conversion by one A/D converter of ``bits`` bits: the law fitted to the ADC
-    survey, times the factors in the constants."""
+    """Return the cost of one conversion by one A/D converter of ``bits`` bits: the law
+    fitted to the ADC survey, times the factors in the constants."""
     rate_Hz = 1e9 / float(k["adc_ns"][1])
     return Cost(
         k["adc_energy_factor"] * adc_energy_pJ(bits, k.node_nm, rate_Hz),
@@ -117,16 +120,17 @@ def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
 
 
 def dac(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """Return the cost of driving one row with its voltage once; the time that it takes is counted in the
-    read."""
+    """Return the cost of driving one row with its voltage once; the time that it takes
+    is counted in the read."""
     return Cost(k["dac_pJ"] * (bits / CODE_BITS), NONE, k["dac_um2"])
 
 
 def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
-    """Return the cost of one read of one NDR device at ``level`` of its peak current, and of the ECRAM that
-    stores its state.
+    """Return the cost of one read of one NDR device at ``level`` of its peak current,
+    and of the ECRAM that stores its state.
 
-    Its current comes from the chip's supply: the circuit between supply and device dissipates the rest.
+    Its current comes from the chip's supply: the circuit between supply and device
+    dissipates the rest.
     """
     ns = k["activation_ns"]
     # 1 V x 1 mA x 1 ns is 1 pJ.
@@ -135,14 +139,14 @@ def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
 
 
 def buffer(k: Constants) -> Cost:
-    """Return the cost of an amplifier that converts a current to a voltage and drives a device or a row of
-    cells."""
+    """Return the cost of an amplifier that converts a current to a voltage and drives a
+    device or a row of cells."""
     return Cost(k["buffer_pJ"], k["buffer_ns"], k["buffer_um2"])
 
 
 def cell(k: Constants) -> Cost:
-    """Return the cost of one cell and of reading it. The unit of a read is 1 uS at 1 V squared for one read
-    time."""
+    """Return the cost of one cell and of reading it. The unit of a read is 1 uS at 1 V
+    squared for one read time."""
     # 1 uS x 1 V^2 x 1 ns is 1 fJ.
     area = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
     return Cost(k["read_ns"] * FEMTO_IN_PICO, k["read_ns"], area)
@@ -165,17 +169,19 @@ UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
     "memory bit": ("memory", lambda k: Cost(k["memory_pJ_per_bit"], NONE, k["memory_um2_per_bit"])),
     "bus bit": ("wires", lambda k: Cost(k["wire_pJ_per_bit"], NONE, k["wire_um2_per_array"])),
 }
-"""Kind of unit -> component that it belongs to, and cost: energy and time of an operation, area of a unit of
-hardware."""
+"""Kind of unit -> component that it belongs to, and cost: energy and time of an
+operation, area of a unit of hardware."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """The number of times that one step uses units of one kind, in one inference over all its time steps.
+    """The number of times that one step uses units of one kind, in one inference over
+    all its time steps.
 
-    ``times``: operations (of cells uS V^2), ``serially``: how many of them one after the other that nothing
-    hides, ``there``: units of hardware (of buses the arrays that they lead to), ``of``: bits of a converter;
-    peak current (mA) of a device, and the mean output 0..1 it was read at.
+    ``times``: operations (of cells uS V^2), ``serially``: how many of them one after
+    the other that nothing hides, ``there``: units of hardware (of buses the arrays that
+    they lead to), ``of``: bits of a converter; peak current (mA) of a device, and the
+    mean output 0..1 it was read at.
     """
 
     unit: str
@@ -187,8 +193,9 @@ class Use:
 
 @dataclass(frozen=True)
 class Work:
-    """Counts of the operations of one program step, before any constant of the cost model is applied.
-    ``macs``: multiplications by weights, each counted as two operations."""
+    """Counts of the operations of one program step, before any constant of the
+    cost model is applied. ``macs``: multiplications by weights, each counted
+    as two operations."""
 
     name: str
     macs: int = 0

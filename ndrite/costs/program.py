@@ -26,11 +26,11 @@ Maps = Sequence[npt.NDArray[np.integer]]
 def works(
     program: Program, die: Die, x: Codes, network: Network | None = None, *, progress: Progress | None = None
 ) -> list[Work]:
-    """Count the work of each program step, as a mean over samples x uint8 (n, inputs), n at least 1, without
-    read noise. The first entry is the loading of the inputs.
+    """Count the work of each program step, as a mean over samples x uint8 (n, inputs),
+    n at least 1, without read noise. The first entry is the loading of the inputs.
 
-    MACs are counted on the ``network`` from which the program was compiled, since empty cells of a board's
-    blocks have no MACs.
+    MACs are counted on the ``network`` from which the program was compiled, since empty
+    cells of a board's blocks have no MACs.
     """
     core, first = Core(program), program.first
     row_counts = np.zeros((len(program.products), 3))
@@ -57,8 +57,8 @@ def works(
 
 
 def done(program: Program, i: int) -> int:
-    """Return in how many time steps program step ``i`` is computed. A step that nothing but the outputs needs
-    is computed only in the last time step."""
+    """Return in how many time steps program step ``i`` is computed. A step that nothing
+    but the outputs needs is computed only in the last time step."""
     outputs = i == len(program.steps) - 1 and program.first + i not in [s.source for s in program.states]
     return 1 if outputs else program.calls
 
@@ -66,8 +66,8 @@ def done(program: Program, i: int) -> int:
 def digital_maps(program: Program) -> set[int]:
     """Return the numbers of the maps whose codes must be available in digital form.
 
-    A map stays analog where a product with analog readout makes it and only full layers with analog readout
-    read it.
+    A map stays analog where a product with analog readout makes it and only full layers
+    with analog readout read it.
     """
     first = program.first
     digital = set(range(first)) | program.asked
@@ -81,8 +81,8 @@ def digital_maps(program: Program) -> set[int]:
 
 
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[np.integer]) -> Floats:
-    """Measure one time step of a matrix product, summed over samples: the power in all cells (uS V^2), the
-    number of row codes that are not 0, and the mean output 0..1."""
+    """Measure one time step of a matrix product, summed over samples: the power in all
+    cells (uS V^2), the number of row codes that are not 0, and the mean output 0..1."""
     layer, groups = step.layer, step.patches.groups
     rows = step.patches.cut(step.source(maps), step.border)
     rows = rows.reshape(-1, groups, layer.inputs)
@@ -103,8 +103,8 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
 
 
 def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
-    """Count ``bits`` read from and written to the memory of maps (which stores ``held`` bits), and the same
-    number of bits on the wires to ``arrays`` arrays."""
+    """Count ``bits`` read from and written to the memory of maps (which stores ``held``
+    bits), and the same number of bits on the wires to ``arrays`` arrays."""
     return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
 
 
@@ -121,8 +121,8 @@ def _product(program: Program, i: int, array: DieArray, chip: Chip, mean: Floats
     width = chip.array.weights_across
     bias_rows = 0 if array.bias is None else len(array.bias.mapped.codes)
     held_rows, (tiles, blocks) = k + bias_rows, chip.array.tiles(k, m)
-    # The cells for biases are a separate crossbar on the same column lines, as in the compiler and in the
-    # SPICE deck.
+    # The cells for biases are a separate crossbar on the same column lines, as in the
+    # compiler and in the SPICE deck.
     tiles += chip.array.tiles(bias_rows, m)[0]
     arrays, steps = tiles * blocks * chip.array.arrays_a_tile, slices(layer.dac_bits)
     reads, outputs = positions * steps * groups, positions * m
@@ -166,8 +166,8 @@ def _product(program: Program, i: int, array: DieArray, chip: Chip, mean: Floats
 
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
-    """Count the work of a digital step, which has one unit per channel: all channels of a position are
-    computed together."""
+    """Count the work of a digital step, which has one unit per channel: all channels of
+    a position are computed together."""
     calls, (channels, height, width) = done(program, i), program.map_shapes[program.first + i]
     values, name = calls * channels * height * width, f"step {i}: {step.kind}"
     if isinstance(step, Pool):

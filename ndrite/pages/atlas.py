@@ -1,5 +1,5 @@
-"""atlas: one page with the accuracy of in-situ learning over device properties, by rule, and with your
-devices on it."""
+"""atlas: one page with the accuracy of in-situ learning over device properties, by
+rule, and with your devices on it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 OWN = ""
 """Name of the improvement that leaves a device unchanged."""
 LOSSES = (3, 1)
-"""Losses against float training, in percentage points; for each, the nearest point of the map with at most
-this loss is named."""
+"""Losses against float training, in percentage points; for each, the nearest point of
+the map with at most this loss is named."""
 FINEST = Place(states=1.0, asymmetry=1 / 16, noise=0.1)
-"""Smallest states, asymmetry and noise that count in distances between positions on the map; smaller values
-count as these."""
+"""Smallest states, asymmetry and noise that count in distances between positions on the
+map; smaller values count as these."""
 
 
 class Dot(NamedTuple):
-    """A device shown on the atlas: its name, the improvement made to it, its description, and its position on
-    the map."""
+    """A device shown on the atlas: its name, the improvement made to it, its
+    description, and its position on the map."""
 
     name: str
     change: str
@@ -49,15 +49,16 @@ class Dot(NamedTuple):
 
 
 def doublings(a: Place, b: Place) -> float:
-    """Return the distance between two positions on the map: how often states, asymmetry and noise double
-    between them, summed."""
+    """Return the distance between two positions on the map: how often states, asymmetry
+    and noise double between them, summed."""
     logs = [abs(math.log2(max(x, least) / max(y, least))) for x, y, least in zip(a, b, FINEST, strict=True)]
     return sum(logs)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Atlas(Result):
-    """The result of ``ndrite.atlas``: a map of accuracies over device properties, with devices placed on it.
+    """The result of ``ndrite.atlas``: a map of accuracies over device properties, with
+    devices placed on it.
 
     Attributes
     ----------
@@ -66,9 +67,9 @@ class Atlas(Result):
     floats:
         The row of the same networks trained in floats.
     rows:
-        One per rule of each dot (``device``, ``change``), and of each place of the map (``states``,
-        ``asymmetry``, ``noise``): ``rule``, ``rate``, ``accuracy`` (0..1) on test samples, half its 95 %
-        interval over seeds, ``accuracy_held_out``.
+        One per rule of each dot (``device``, ``change``), and of each place of the map
+        (``states``, ``asymmetry``, ``noise``): ``rule``, ``rate``, ``accuracy`` (0..1)
+        on test samples, half its 95 % interval over seeds, ``accuracy_held_out``.
     """
 
     dots: Sequence[Dot]
@@ -91,19 +92,20 @@ class Atlas(Result):
         return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == key)
 
     def best_rule(self, name: str) -> str:
-        """Return the learning rule with which an unchanged device has the best held-out accuracy."""
+        """Return the learning rule with which an unchanged device has the best
+        held-out accuracy."""
         return max(self.rules, key=lambda rule: self.of_dot(name, rule)["accuracy_held_out"])
 
     def nearest(self, place: Place, rule: str, points: float) -> Row | None:
-        """Return the point of the map nearest to ``place`` whose loss against float training is at most
-        ``points`` percentage points, or None if there is none."""
+        """Return the point of the map nearest to ``place`` whose loss against float
+        training is at most ``points`` percentage points, or None if there is none."""
         accuracy_min = self.floats["accuracy"] - points / 100
         fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= accuracy_min]
         return min(fit, key=lambda row: doublings(place, _place(row)), default=None)
 
     def gain(self, name: str, rule: str, change: str) -> tuple[float, float | None]:
-        """Return by how much an improvement raises a device's accuracy, as a mean over runs with equal seeds,
-        and half its 95 % interval."""
+        """Return by how much an improvement raises a device's accuracy, as a mean over
+        runs with equal seeds, and half its 95 % interval."""
         before, after = (np.array(self.of_dot(name, rule, c)["accuracy_per_seed"]) for c in (OWN, change))
         return mean_interval(after - before)
 
@@ -176,8 +178,8 @@ class Atlas(Result):
         yield Table(f"nearest places by rule: {axes}", ("device", "rule", *lost), rows)
 
     def _measured(self, dot: Dot, rule: str) -> tuple[str, str]:
-        """Format the accuracy of an unchanged device, in percent, and its loss against float training, in
-        percentage points."""
+        """Format the accuracy of an unchanged device, in percent, and its loss against
+        float training, in percentage points."""
         row = self.of_dot(dot.name, rule)
         return _with_half(row), f"{100 * (self.floats['accuracy'] - row['accuracy']):.1f}"
 
@@ -200,8 +202,8 @@ class Atlas(Result):
             )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the atlas as one HTML file that needs no other file. Raises OSError if it cannot be
-        written."""
+        """Write the atlas as one HTML file that needs no other file. Raises OSError if
+        it cannot be written."""
         svg = base64.b64encode(drawing.written(draw(self), "svg", "atlas")).decode()
         tables = [(t.title, brief.table(t.header, t.rows)) for t in (*self.tables(), *self.details())]
         from ndrite.pages.report import environment
@@ -232,8 +234,8 @@ def _points(value: tuple[float, float | None]) -> str:
 
 
 def draw(atlas: Atlas) -> Figure:
-    """Draw the atlas as a matplotlib figure: accuracy over states and asymmetry, in one panel for each
-    learning rule and noise."""
+    """Draw the atlas as a matplotlib figure: accuracy over states and asymmetry, in one
+    panel for each learning rule and noise."""
     axis = {name: sorted({row[name] for row in atlas.map}) for name in Place._fields}
     states, asymmetry, noise = (axis[name] for name in Place._fields)
     figure = drawing.figure(1.2 + 3.4 * len(noise), 0.6 + 2.1 * len(atlas.rules))
@@ -266,8 +268,8 @@ def draw(atlas: Atlas) -> Figure:
 
 
 def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int, Dot]]:
-    """Select the devices for the panel of noise ``value``, each with its number from 1: those whose noise is
-    nearer to ``value`` than to any other value in ``noise``."""
+    """Select the devices for the panel of noise ``value``, each with its number from 1:
+    those whose noise is nearer to ``value`` than to any other value in ``noise``."""
 
     def nearest(noise_of_device: float) -> float:
         noise_of_device = max(noise_of_device, FINEST.noise)
@@ -284,8 +286,8 @@ def _draw_dots(
     axis: tuple[list[float], list[float]],
     top: float,
 ) -> None:
-    """Draw devices on a panel, each with its accuracy; devices that are closer than half a cell share a
-    label."""
+    """Draw devices on a panel, each with its accuracy; devices that are closer than
+    half a cell share a label."""
     states, asymmetry = axis
     labels: list[tuple[float, float, list[str]]] = []
     for number, dot in dots:

@@ -19,8 +19,8 @@ SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 
 
 class _Seen:
-    """The score, the signal-to-noise ratio (SNR), and the numbers of lost and won samples in a cause's row,
-    without or with correction; empty if there is no score."""
+    """The score, the signal-to-noise ratio (SNR), and the numbers of lost and won
+    samples in a cause's row, without or with correction; empty if there is no score."""
 
     def __init__(self, row: Row, corrected: bool) -> None:
         self.score = row.score_corrected if corrected else row.score
@@ -30,8 +30,8 @@ class _Seen:
 
     @property
     def error(self) -> float:
-        """Return the rms error of the outputs relative to their spread, in percent; inf if the outputs do not
-        vary."""
+        """Return the rms error of the outputs relative to their spread, in percent; inf
+        if the outputs do not vary."""
         return 100 * relative_error(SNR_MAX_DB if self.snr_db is None else self.snr_db)
 
     @property
@@ -40,7 +40,8 @@ class _Seen:
         return self.snr_db is not None and self.snr_db < SNR_MAX_DB
 
     def flips(self, n: int) -> str:
-        """Format the accuracy lost or won over ``n`` samples, in percentage points, for a table."""
+        """Format the accuracy lost or won over ``n`` samples, in percentage
+        points, for a table."""
         if self.lost is None or self.won is None:
             return ""
         change = self.lost - self.won
@@ -49,13 +50,14 @@ class _Seen:
 
 
 def relative_error(snr_db: float) -> float:
-    """Convert a signal-to-noise ratio in decibels to the rms error relative to the signal's rms."""
+    """Convert a signal-to-noise ratio in decibels to the rms error relative to
+    the signal's rms."""
     return float(10 ** (-snr_db / 20)) if snr_db > -SNR_MAX_DB else np.inf
 
 
 def without_effect(found: Explanation) -> str:
-    """Return a sentence that names the causes that change no output on these samples; empty if every cause
-    changes some."""
+    """Return a sentence that names the causes that change no output on these samples;
+    empty if every cause changes some."""
     idle = [row.cause for row in found.rows if not _has_effect(row)]
     return f"{len(idle)} causes without effect: {', '.join(idle)}" if idle else ""
 
@@ -65,8 +67,8 @@ def _has_effect(row: Row) -> bool:
 
 
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the header of the table of causes, and a row for each cause that has an effect. Empty columns
-    are left out."""
+    """Return the header of the table of causes, and a row for each cause that has an
+    effect. Empty columns are left out."""
     measure, rows_shown = found.measure.replace("_", " "), list(filter(_has_effect, found.rows))
     columns = [("cause", *(row.cause for row in rows_shown))]
     for corrected, also, _, _ in WAYS:
@@ -85,8 +87,9 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def draw(found: Explanation) -> Figure:
-    """Draw, for each cause, the error of the outputs in percent of their spread (left panel), and the points
-    lost or the rms error of targets (right panel); return the matplotlib figure."""
+    """Draw, for each cause, the error of the outputs in percent of their spread (left
+    panel), and the points lost or the rms error of targets (right panel); return the
+    matplotlib figure."""
     rows = list(filter(_has_effect, found.rows))
     figure = drawing.figure(11, 0.42 * len(rows) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)

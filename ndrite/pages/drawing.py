@@ -49,8 +49,8 @@ def save(made: Figure, path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[Axes, Axes]]:
-    """Provide two axes, an upper one for data with their model and a lower one for the residuals; at the end
-    of the ``with`` block, write the picture."""
+    """Provide two axes, an upper one for data with their model and a lower one for the
+    residuals; at the end of the ``with`` block, write the picture."""
     drawn = figure(7, 6)
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     yield upper, lower

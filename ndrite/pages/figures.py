@@ -1,4 +1,5 @@
-"""Figures of a compiled network and one run of it, of a campaign's chips, and of a sweep's points."""
+"""Figures of a compiled network and one run of it, of a campaign's chips, and of
+a sweep's points."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ LAYERS_MAX = 3
 class Tiling(NamedTuple):
     """How one layer's weight matrix is placed on arrays of the chip.
 
-    ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
-    ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
-    hold a weight.
+    ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles
+    that they take. ``arrays`` counts those of G+ and G- where they are separate.
+    ``used`` is the share of cells 0..1 that hold a weight.
     """
 
     rows: int
@@ -67,8 +68,8 @@ def confusion(
     names: Sequence[str],
     size: float = 7,
 ) -> None:
-    """Draw the confusion matrix of labels (n,), in rows, and answers (n,), in columns: counts of samples, or
-    only shades if there are many classes."""
+    """Draw the confusion matrix of labels (n,), in rows, and answers (n,), in columns:
+    counts of samples, or only shades if there are many classes."""
     matrix = counted(labels, answers, len(names))
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -95,7 +96,8 @@ def _add_legend(figure: Figure | SubFigure, columns: int) -> None:
 
 
 def targets(wanted: Floats, found: Floats, unit: str) -> Figure:
-    """Draw answers against targets, (samples, outputs) each, with the diagonal on which both are equal."""
+    """Draw answers against targets, (samples, outputs) each, with the diagonal on
+    which both are equal."""
     figure = drawing.figure(5.2, 5.0)
     axes = figure.subplots()
     for m, (x, y) in enumerate(zip(wanted.T, found.T, strict=True)):
@@ -109,8 +111,8 @@ def targets(wanted: Floats, found: Floats, unit: str) -> Figure:
 
 
 def curves(whole: Compiled, figure: Figure | SubFigure) -> bool:
-    """Draw the activation curves of some neurons in the first layer that has neurons, together with the
-    tables by which the chip computes them.
+    """Draw the activation curves of some neurons in the first layer that has neurons,
+    together with the tables by which the chip computes them.
 
     Returns whether there is such a layer; ``figure`` is a whole one or a part of one.
     """
@@ -154,8 +156,8 @@ def curves(whole: Compiled, figure: Figure | SubFigure) -> bool:
 
 
 def cells(die: Die) -> Figure:
-    """Draw the differential conductance of every pair of cells, and the errors of it that programming and
-    time cause."""
+    """Draw the differential conductance of every pair of cells, and the errors of it
+    that programming and time cause."""
     arrays, cell = die.arrays[:LAYERS_MAX], die.chip.cell
     figure = drawing.figure(9.0, 3.4 * len(arrays))
     grid = figure.subplots(len(arrays), 3, squeeze=False, width_ratios=(1, 1, 0.8))
@@ -176,8 +178,8 @@ def cells(die: Die) -> Figure:
 
 
 def chips(summary: dict[str, Any]) -> Figure:
-    """Draw a campaign's histogram of accuracies with the yield threshold, and the yield against the
-    threshold."""
+    """Draw a campaign's histogram of accuracies with the yield threshold, and the yield
+    against the threshold."""
     (per_chip,) = (name for name in summary if name.endswith("_per_chip"))
     measure, threshold = per_chip.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
     higher = measure.endswith("accuracy")
@@ -207,8 +209,9 @@ def front(
     score: str,
     shown: tuple[str, float],
 ) -> Figure:
-    """Draw all points of a sweep. The points ``best`` are joined by a line and labelled with their values of
-    ``axes``. ``score`` is the field on the vertical axis, ``shown`` its label and factor."""
+    """Draw all points of a sweep. The points ``best`` are joined by a line and labelled
+    with their values of ``axes``. ``score`` is the field on the vertical axis,
+    ``shown`` its label and factor."""
     label, factor = shown
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()

@@ -14,8 +14,8 @@ RESIDUALS: dict[str, Any] = {"color": ACCENT, "ms": 3, "alpha": 0.5}
 
 
 def draw_ndr(fit: fitting.NdrFit, path: Path) -> None:
-    """Draw current against voltage of every device, the model of the median device, and the residuals of each
-    device from its own fitted model."""
+    """Draw current against voltage of every device, the model of the median device, and
+    the residuals of each device from its own fitted model."""
     title = f"{fit.model}: rms residual {100 * fit.rms:.2g} % of the peak"
     below = {"xlabel": "voltage (V)", "ylabel": "residual\n(% of peak)"}
     tabulated = fit.model == "table"  # a law holds from 0 V up, a table over its own range
@@ -33,8 +33,8 @@ def draw_ndr(fit: fitting.NdrFit, path: Path) -> None:
 
 
 def draw_rram(fit: fitting.RramFit, path: Path) -> None:
-    """Draw the programming deviation against the target conductance with its standard error, the fitted
-    polynomial, and the residuals."""
+    """Draw the programming deviation against the target conductance with its standard
+    error, the fitted polynomial, and the residuals."""
     title = f"{int(fit.cells.sum())} cells, {len(fit.target)} targets"
     below = {"xlabel": "target conductance (uS)", "ylabel": "residual (uS)"}
     error = fit.sigma / np.sqrt(2.0 * (fit.cells - 1))
@@ -46,8 +46,8 @@ def draw_rram(fit: fitting.RramFit, path: Path) -> None:
 
 
 def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
-    """Draw conductance, or current, against the pulse number for every branch, with the fitted model and
-    residuals."""
+    """Draw conductance, or current, against the pulse number for every branch, with the
+    fitted model and residuals."""
     quantity = {"uS": "conductance", "uA": "current"}[fit.unit]
     title = f"rms residual {100 * fit.rms:.2g} % of the range"
     below = {"xlabel": "pulse", "ylabel": f"residual ({fit.unit})"}
@@ -64,7 +64,8 @@ def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
 
 
 def draw_ageing(fit: fitting.AgeingFit, path: Path) -> None:
-    """Draw measurements against time, cycles or temperature, with the fitted law and the residuals."""
+    """Draw measurements against time, cycles or temperature, with the fitted law
+    and the residuals."""
     title = f"{fit.model}: {fit.cells} cells"
     below = {"xlabel": fit.axes[0], "ylabel": "residual"}
     order = np.argsort(fit.x, kind="stable")

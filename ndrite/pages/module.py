@@ -1,4 +1,5 @@
-"""The page about a PyTorch module on tiles: its loss by cause and by product, what runs where, its cost."""
+"""The page about a PyTorch module on tiles: its loss by cause and by product, what
+runs where, its cost."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ PRODUCTS_DRAWN = 30
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModuleReport(Result):
-    """The result of ``ndrite.report`` for a PyTorch module: every number of the page about the module.
+    """The result of ``ndrite.report`` for a PyTorch module: every number of the page
+    about the module.
 
     Attributes
     ----------
@@ -60,8 +62,8 @@ class ModuleReport(Result):
         return f"{self.loss.name} on {self.loss.chip}"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as one HTML file that needs no other file. Raises OSError if it cannot be
-        written."""
+        """Write the report as one HTML file that needs no other file. Raises OSError if
+        it cannot be written."""
         page = environment().get_template("module.html").render(title=self.name, report=self)
         return write_whole(path, page.lstrip())
 
@@ -89,7 +91,8 @@ class ModuleReport(Result):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Return where the module is from, the seeds of its dies, and the versions of the software."""
+        """Return where the module is from, the seeds of its dies, and the
+        versions of the software."""
         seeds = ", ".join(map(str, self.loss.seeds))
         return {"module": self.source, "chip seeds": seeds, "versions": versions("numpy", "scipy", "torch")}
 
@@ -101,8 +104,9 @@ class ModuleReport(Result):
 
 
 def draw(loss: ModuleLoss) -> Figure:
-    """Draw the change of the metric by cause of error (left panel) and by matrix product (right panel, at
-    most PRODUCTS_DRAWN, the largest changes); return the matplotlib figure."""
+    """Draw the change of the metric by cause of error (left panel) and by matrix
+    product (right panel, at most PRODUCTS_DRAWN, the largest changes); return the
+    matplotlib figure."""
     causes = list(loss.causes)
     products = loss.products_in_order()[:PRODUCTS_DRAWN]
     panels = [("cause alone", causes, loss.causes)]

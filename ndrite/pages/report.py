@@ -70,8 +70,8 @@ class Report(Result):
     sources: dict[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as one HTML file that needs no other file. Raises OSError if it cannot be
-        written."""
+        """Write the report as one HTML file that needs no other file. Raises OSError if
+        it cannot be written."""
         return write_whole(
             path, environment().get_template("report.html").render(title=self.name, report=self).lstrip()
         )
@@ -95,8 +95,8 @@ class Report(Result):
 
     @cached_property
     def figures(self) -> dict[str, Figure]:
-        """Return the figures by name, drawn on first use; a figure is left out if the result has no data for
-        it."""
+        """Return the figures by name, drawn on first use; a figure is left out if the
+        result has no data for it."""
         subject, curves = self.subject, drawing.figure(6.4, 5.0)
         drawn = {
             "answers": self._answers(),
@@ -120,7 +120,8 @@ class Report(Result):
         return drawn
 
     def _class_numbers(self) -> tuple[Ints, Ints]:
-        """Return the classes of labels and answers, int64 (samples,), of a task with one class a sample."""
+        """Return the classes of labels and answers, int64 (samples,), of a task with
+        one class a sample."""
         return np.asarray(self.labels, np.int64), np.asarray(self.task.answers(self.answers), np.int64)
 
     @property
@@ -152,8 +153,8 @@ class Report(Result):
 
     @property
     def scores(self) -> tuple[str, str]:
-        """Return the scores of the float network and of the golden model: accuracy with its interval over
-        samples, or rms error."""
+        """Return the scores of the float network and of the golden model: accuracy with
+        its interval over samples, or rms error."""
         explanation, unit = self.explanation, self.subject.program.meaning.output_unit
         float_does, golden_does = (
             percent(score, self.samples)
@@ -171,8 +172,8 @@ class Report(Result):
 
     @property
     def bound_cycles(self) -> int | None:
-        """Return the fewest clock cycles in which the board's lanes can do an inference, or None without a
-        board."""
+        """Return the fewest clock cycles in which the board's lanes can do an
+        inference, or None without a board."""
         if self.board is None:
             return None
         rows = self.board["geometry"].get("lane_rows", 1)  # older reports have no lane_rows
@@ -203,8 +204,8 @@ class Report(Result):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Return digests of the program, die, network and samples that the page describes, and versions of
-        the software that computed it."""
+        """Return digests of the program, die, network and samples that the page
+        describes, and versions of the software that computed it."""
         subject = self.subject
         return {
             "program": f"SHA-256 of what it computes {subject.program.checksum()}",

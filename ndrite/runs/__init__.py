@@ -1,7 +1,8 @@
-"""One engine for every grid of runs: independent runs on local processes or a cluster, whose results are
-stored one by one, so that a grid can be resumed.
+"""One engine for every grid of runs: independent runs on local processes or a cluster,
+whose results are stored one by one, so that a grid can be resumed.
 
-Imports ndrite.emulator.{errors,spec} and errors of the host; Dask only where a scheduler is named.
+Imports ndrite.emulator.{errors,spec} and errors of the host; Dask only where a
+scheduler is named.
 """
 
 from ndrite.runs.engine import Outcome, execute, folder_beside

@@ -27,10 +27,11 @@ PATIENCE_S = 10.0
 
 
 class Cluster:
-    """Workers of a Dask scheduler at tcp://HOST:PORT, or at tls://HOST:PORT with the TLS settings of Dask's
-    configuration.
+    """Workers of a Dask scheduler at tcp://HOST:PORT, or at tls://HOST:PORT with the
+    TLS settings of Dask's configuration.
 
-    Raises RunError when it does not answer, has no worker, or a worker has other code or lacks a package.
+    Raises RunError when it does not answer, has no worker, or a worker has other code
+    or lacks a package.
     """
 
     def __init__(self, address: str, needs: Sequence[str] = ()) -> None:
@@ -54,7 +55,8 @@ class Cluster:
 
     @property
     def places(self) -> int:
-        """Return the number of runs that may be under way: ``AHEAD`` for every thread of all workers."""
+        """Return the number of runs that may be under way: ``AHEAD`` for every
+        thread of all workers."""
         if time.monotonic() > self._asked + ASKED_S and self._client.status == "running":
             self._threads, self._asked = sum(self._client.nthreads().values()), time.monotonic()
         return AHEAD * self._threads
@@ -79,7 +81,8 @@ class Cluster:
                     )
 
     def submit(self, run: Run) -> Future[Row]:
-        """Submit a run. Waits while a scheduler restarts; raises RunError if it does not come back."""
+        """Submit a run. Waits while a scheduler restarts; raises RunError if it
+        does not come back."""
         deadline = time.monotonic() + 2 * PATIENCE_S
         while self._client.status != "running":
             if self._client.status == "closed" or time.monotonic() > deadline:
@@ -93,7 +96,8 @@ class Cluster:
         return future
 
     def _content(self, file: File) -> Any:
-        """Return the key under which Dask holds the content of a file; every worker gets the content."""
+        """Return the key under which Dask holds the content of a file; every worker
+        gets the content."""
         sent = self._sent.get(file.sha256)
         if sent is None or sent.status != "finished":  # a restarted scheduler has lost the content
             sent = self._sent[file.sha256] = self._client.scatter(file.read(), broadcast=True)
@@ -105,8 +109,8 @@ class Cluster:
 
 
 def _installed(needs: Sequence[str]) -> dict[str, str]:
-    """Return what a worker must have in common with this process: the version of ndrite, digests of its code,
-    and the presence of packages."""
+    """Return what a worker must have in common with this process: the version of
+    ndrite, digests of its code, and the presence of packages."""
     modules = {"ndrite.emulator.golden.core", *needs}
     own_modules = sorted(name for name in modules if name.partition(".")[0] in OWN)
     return {

@@ -1,7 +1,9 @@
-"""code: a digest of the modules that a function imports, so that a change of code makes its results stale.
+"""code: a digest of the modules that a function imports, so that a change of code makes
+its results stale.
 
-Modules are compared as syntax trees without docstrings: a comment or a line break changes nothing. Parsing
-all of them takes seconds, so each tree's digest is remembered in the user's cache by that of its source.
+Modules are compared as syntax trees without docstrings: a comment or a line break
+changes nothing. Parsing all of them takes seconds, so each tree's digest is remembered
+in the user's cache by that of its source.
 """
 
 import ast
@@ -16,27 +18,27 @@ from ndrite.boards.cache import folder
 from ndrite.emulator.spec.files import whole_file
 
 OWN = ("ndrite", "studies", "benchmarks", "tests")
-"""Top-level packages whose modules are part of a code digest; of other packages only the versions are noted
-beside results."""
+"""Top-level packages whose modules are part of a code digest; of other packages only
+the versions are noted beside results."""
 PUBLIC = "ndrite"
-"""The package's public module. It loads its verbs by name when they are used, so importing it does not import
-them."""
+"""The package's public module. It loads its verbs by name when they are used, so
+importing it does not import them."""
 Parsed = list[str]
 """Digest of a module's tree, and the modules that it names in imports."""
 
 
 @cache
 def code_digest(module: str) -> str:
-    """Return the SHA-256, hexadecimal, of ``module`` together with every module of this package that it
-    imports, directly or indirectly."""
+    """Return the SHA-256, hexadecimal, of ``module`` together with every module of this
+    package that it imports, directly or indirectly."""
     modules = _modules(module)
     lines = (f"{name} {modules[name][0]}\n" for name in sorted(modules))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def modules_of(module: str) -> list[str]:
-    """Return the names of this package's modules that ``module`` needs, including itself and the packages
-    that contain them."""
+    """Return the names of this package's modules that ``module`` needs, including
+    itself and the packages that contain them."""
     return sorted(_modules(module))
 
 
@@ -66,8 +68,8 @@ def _modules(module: str) -> dict[str, Parsed]:
 
 
 def _source(module: str) -> bytes | None:
-    """Return the source of a module, or None for a name that is not a module, such as a function imported
-    from one."""
+    """Return the source of a module, or None for a name that is not a module, such as a
+    function imported from one."""
     top, *inner = module.split(".")
     for root in _roots(top):
         path = root.joinpath(*inner)
@@ -98,8 +100,8 @@ def _parsed(source: bytes) -> Parsed:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    """Return whether a statement is only a string: the docstring of a function or class, or the description
-    under a constant."""
+    """Return whether a statement is only a string: the docstring of a function or
+    class, or the description under a constant."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

@@ -1,8 +1,9 @@
 """engine: lets workers do a list of runs, and stores each result in a folder when it arrives.
 
-A folder holds ``runs/KEY.run``, one sealed file per run that is done or has failed. A run that is done is
-never done twice; one that failed is tried again by the next call. ``KEY`` is of parameters, files and code,
-so a folder serves any plan, and shares of a job array are merged by calling without a share.
+A folder holds ``runs/KEY.run``, one sealed file per run that is done or has failed. A
+run that is done is never done twice; one that failed is tried again by the next call.
+``KEY`` is of parameters, files and code, so a folder serves any plan, and shares of a
+job array are merged by calling without a share.
 """
 
 import contextlib
@@ -24,23 +25,24 @@ from ndrite.runs.run import Row, Run, RunError
 from ndrite.runs.workers import WorkerLost, Workers
 
 TRIES = 3
-"""How often a run may lose its worker before it counts as failed, since the run itself may be what kills the
-worker."""
+"""How often a run may lose its worker before it counts as failed, since the run itself
+may be what kills the worker."""
 Share = tuple[int, int]
 """A share (i, n) of a job array: the i-th of n disjoint shares, counted from 1."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a list of runs: ``rows`` are in the order of the runs, with None for a run that failed
-    or belongs to another share; ``errors`` maps the number of each failed run to its error."""
+    """The results of a list of runs: ``rows`` are in the order of the runs, with None
+    for a run that failed or belongs to another share; ``errors`` maps the number of
+    each failed run to its error."""
 
     rows: list[Row | None]
     errors: dict[int, str]
 
     def done(self, what: str, name: Callable[[int], str]) -> list[Row]:
-        """Return the rows of all runs. Raises RunError if runs failed; the error says how many ``what``
-        failed and gives the ``name`` of the first."""
+        """Return the rows of all runs. Raises RunError if runs failed; the error says
+        how many ``what`` failed and gives the ``name`` of the first."""
         if self.errors:
             first = min(self.errors)
             raise RunError(
@@ -61,9 +63,9 @@ def execute(
 ) -> Outcome:
     """Do all runs whose results are not yet stored in ``folder``.
 
-    Raises RunError when another process works on the same share of the folder, StateError naming a result
-    that was edited, HostError when the last board is gone. Results that are stored when an interrupt comes
-    are kept.
+    Raises RunError when another process works on the same share of the folder,
+    StateError naming a result that was edited, HostError when the last board is gone.
+    Results that are stored when an interrupt comes are kept.
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ def execute(
     progress:
         Called with the runs done and their number.
     say:
-        Told of every worker that went away, every run that failed, and of results of other plans.
+        Told of every worker that went away, every run that failed, and of
+        results of other plans.
     """
     sealed_folder = folder / "runs"
     try:
@@ -112,8 +115,8 @@ def execute(
 def _results(
     missing: dict[str, Run], workers: Workers, say: Callable[[str], None]
 ) -> Generator[tuple[str, Row | None, str]]:
-    """Yield the results of runs as they arrive: a run's key, and a row or the text of an error. At most
-    ``workers.places`` runs are under way."""
+    """Yield the results of runs as they arrive: a run's key, and a row or the text of
+    an error. At most ``workers.places`` runs are under way."""
     waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Future[Row], str]()
     lost = ""
     while waiting or under_way:
@@ -141,7 +144,8 @@ def _results(
 
 
 def _seal(folder: Path, key: str, row: Row | None, error: str) -> None:
-    """Write the result of a run, with the versions of the software on which floating-point results depend."""
+    """Write the result of a run, with the versions of the software on which
+    floating-point results depend."""
     content = {"row": row, "error": error, "numpy": np.__version__, "numba": _version("numba")}
     save_state(folder / f"{key}.run", {"key": key}, json.dumps(content).encode(), code=key)
 
@@ -173,8 +177,8 @@ def _brief(run: Run) -> str:
 
 @contextlib.contextmanager
 def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) -> Iterator[Path]:
-    """Provide, for the results of runs, the folder ``.NAME.runs`` beside the file ``output``, or a temporary
-    folder if there is no output file."""
+    """Provide, for the results of runs, the folder ``.NAME.runs`` beside the file
+    ``output``, or a temporary folder if there is no output file."""
     if output is not None:
         yield Path(output).with_name(f".{Path(output).name}.runs")
     elif share is not None:
@@ -189,8 +193,8 @@ def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) ->
 
 @contextlib.contextmanager
 def _alone(folder: Path, share: Share | None) -> Iterator[None]:
-    """Lock the folder of results, or a share of it, for this process. Raises RunError if another process
-    holds the lock."""
+    """Lock the folder of results, or a share of it, for this process. Raises RunError
+    if another process holds the lock."""
     try:
         import fcntl
     except ModuleNotFoundError:  # Windows has no lock: two engines may do the same runs twice, without harm

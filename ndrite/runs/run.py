@@ -1,5 +1,5 @@
-"""run: one independent piece of work, described by plain data, with a key computed from its content and
-code."""
+"""run: one independent piece of work, described by plain data, with a key computed from
+its content and code."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class RunError(EmulatorError):
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when the sweep plan was read: path and SHA-256. Remote workers are sent its
-    content."""
+    """A file as it was when the sweep plan was read: path and SHA-256. Remote workers
+    are sent its content."""
 
     path: str
     sha256: str
@@ -44,7 +44,8 @@ class File:
         return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
 
     def read(self) -> bytes:
-        """Return the file's content. Raises RunError if the file has changed since the plan was read."""
+        """Return the file's content. Raises RunError if the file has changed since
+        the plan was read."""
         try:
             data = Path(self.path).read_bytes()
         except OSError as error:
@@ -54,7 +55,8 @@ class File:
         return data
 
     def array(self) -> npt.NDArray[Any]:
-        """Return the array in this ``.npy`` file. Raises RunError if the file is not an ``.npy`` file."""
+        """Return the array in this ``.npy`` file. Raises RunError if the file is not
+        an ``.npy`` file."""
         try:
             return read_array(self.read())
         except ArchiveError as error:
@@ -63,8 +65,8 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """A call of ``function`` (``package.module:name``) with ``parameters``, each of them a plain value or a
-    ``File``.
+    """A call of ``function`` (``package.module:name``) with ``parameters``, each of
+    them a plain value or a ``File``.
 
     ``needs``: modules that the function imports by a name among its parameters.
     """
@@ -75,8 +77,8 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """Return a hexadecimal digest of the function, its code and the parameters (including the content of
-        files)."""
+        """Return a hexadecimal digest of the function, its code and the parameters
+        (including the content of files)."""
         module, _, _ = self.function.partition(":")
         plain = {k: v.sha256 if isinstance(v, File) else v for k, v in self.parameters.items()}
         code = [code_digest(name) for name in (module, *self.needs)]
@@ -89,8 +91,8 @@ class Run:
         return [value for value in self.parameters.values() if isinstance(value, File)]
 
     def perform(self, board: BoardApi | None = None) -> Row:
-        """Call the function and return its row of plain values; a worker that has a board passes it as
-        ``board``."""
+        """Call the function and return its row of plain values; a worker that has a
+        board passes it as ``board``."""
         opened = {} if board is None else {"board": board}
         row = pkgutil.resolve_name(self.function)(**self.parameters, **opened)
         plain: Row = json.loads(json.dumps(row))

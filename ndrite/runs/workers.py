@@ -1,8 +1,8 @@
 """workers: the places where runs are done. Each kind takes a run and returns a future.
 
-Local processes end with the process that started them and leave Ctrl-C to it. A board is opened by a process
-of its own. On a Dask cluster every worker gets a file's content once. ndrite starts no scheduler and opens no
-port.
+Local processes end with the process that started them and leave Ctrl-C to it. A board
+is opened by a process of its own. On a Dask cluster every worker gets a file's content
+once. ndrite starts no scheduler and opens no port.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class Workers(Protocol):
         """Return the number of runs that may be under way at the same time."""
 
     def submit(self, run: Run) -> Future[Row]:
-        """Submit a run and return its future, which raises WorkerLost, or is cancelled, if the worker ends
-        first."""
+        """Submit a run and return its future, which raises WorkerLost, or is cancelled,
+        if the worker ends first."""
 
     def close(self) -> None:
         """Release the workers."""
 
 
 class Here:
-    """This process as the only worker, with or without a ``board``. It performs runs one by one; ``submit``
-    returns when the run is done."""
+    """This process as the only worker, with or without a ``board``. It performs runs
+    one by one; ``submit`` returns when the run is done."""
 
     places = 1
 
@@ -74,10 +74,12 @@ class Here:
 
 
 class Processes:
-    """Local worker processes, each of which performs one run at a time; a process that dies is restarted.
+    """Local worker processes, each of which performs one run at a time; a process that
+    dies is restarted.
 
-    With ``boards``, URLs, each process has opened one of them, and is left alone once its board has gone
-    away. Raises HostError when a board cannot be opened, RunError when the processes cannot start.
+    With ``boards``, URLs, each process has opened one of them, and is left alone once
+    its board has gone away. Raises HostError when a board cannot be opened, RunError
+    when the processes cannot start.
     """
 
     def __init__(self, count: int, boards: Sequence[str] = ()) -> None:
@@ -129,7 +131,8 @@ class Processes:
 
 
 class _Process:
-    """A local worker process, and the URL of the board that it opens (empty without a board)."""
+    """A local worker process, and the URL of the board that it opens (empty
+    without a board)."""
 
     def __init__(self, board: str = "") -> None:
         self.board = board
@@ -148,16 +151,16 @@ class _Process:
         return future
 
     def death(self) -> str:
-        """Describe a process that has ended by itself, for an error: its board, process number and exit
-        code."""
+        """Describe a process that has ended by itself, for an error: its board, process
+        number and exit code."""
         (child,) = self._children
         child.join(1)
         whose = f"board {self.board}" if self.board else "a local process"
         return f"{whose} (process {child.pid}, exit code {child.exitcode})"
 
     def end(self) -> None:
-        # The children are ended before the pool notices: a child that the pool itself ends would leave its
-        # board open.
+        # The children are ended before the pool notices: a child that the pool itself
+        # ends would leave its board open.
         for child in self._children:
             child.terminate()
             child.join()
@@ -191,23 +194,24 @@ def _begin() -> None:
 
 
 def _connect(url: str) -> BoardApi:
-    """Open a board. ``ndrite.url`` is imported through a name in a string, so that the code of boards is not
-    part of the digest that decides whether stored results are stale: results are equal on every board."""
+    """Open a board. ``ndrite.url`` is imported through a name in a string, so that the
+    code of boards is not part of the digest that decides whether stored results are
+    stale: results are equal on every board."""
     board: BoardApi = pkgutil.resolve_name("ndrite.url:connect")(url)
     return board
 
 
 def _open(url: str) -> None:
-    """Open this worker process's board, if it has one, and close the board when the process is told to
-    end."""
+    """Open this worker process's board, if it has one, and close the board when the
+    process is told to end."""
     if not url:
         return
     global _opened
     try:
         _opened = opened = _Opened(_connect(url), url)
     except HostError as error:
-        # Other host errors may take several constructor arguments, so they could not be re-created in the
-        # parent process.
+        # Other host errors may take several constructor arguments, so they could not be
+        # re-created in the parent process.
         raise (InputError if isinstance(error, InputError) else LinkError)(f"{url}: {error}") from None
 
     def leave(*signal_and_frame: object) -> None:
@@ -231,8 +235,9 @@ def _perform(run: Run) -> Row:
 
 @dataclass(frozen=True)
 class Crew:
-    """Where a caller wants runs to be done: in ``count`` local processes, on the workers of a Dask
-    ``scheduler``, or on ``boards``, as for ``open_workers``; ``announce`` is called with lines about them."""
+    """Where a caller wants runs to be done: in ``count`` local processes, on the
+    workers of a Dask ``scheduler``, or on ``boards``, as for ``open_workers``;
+    ``announce`` is called with lines about them."""
 
     count: int = 1
     scheduler: str | None = None
@@ -240,7 +245,8 @@ class Crew:
     announce: Callable[[str], None] = lambda line: None
 
     def open(self, *needs: str) -> contextlib.AbstractContextManager[Workers]:
-        """Provide the workers during a ``with`` block; ``needs`` are the modules that the runs import."""
+        """Provide the workers during a ``with`` block; ``needs`` are the modules
+        that the runs import."""
         return open_workers(self.count, self.scheduler, boards=self.boards, needs=needs)
 
 
@@ -252,11 +258,12 @@ def open_workers(
     boards: Sequence[str] = GOLDEN,
     needs: Sequence[str] = (),
 ) -> Iterator[Workers]:
-    """Provide workers during the ``with`` block: this process (``count`` 1), several local processes, one
-    process for each of several boards, or the workers of a Dask scheduler.
+    """Provide workers during the ``with`` block: this process (``count`` 1),
+    several local processes, one process for each of several boards, or the workers
+    of a Dask scheduler.
 
-    ``needs``: modules that the runs import: of ours the same code, of other packages any version. Raises
-    RunError where boards and other workers are asked for at once.
+    ``needs``: modules that the runs import: of ours the same code, of other packages
+    any version. Raises RunError where boards and other workers are asked for at once.
     """
     if tuple(boards) != GOLDEN and (count > 1 or scheduler is not None):
         option = "workers" if scheduler is None else "scheduler"

@@ -1,5 +1,5 @@
-"""The command line: verbs become commands, results become tables, and errors become a single line. Imports
-click and rich."""
+"""The command line: verbs become commands, results become tables, and errors become a
+single line. Imports click and rich."""
 
 from ndrite.shell.main import main
 

@@ -1,5 +1,5 @@
-"""Turns a function into a command: options from its signature, help from its docstring, output from its
-result."""
+"""Turns a function into a command: options from its signature, help from its docstring,
+output from its result."""
 
 import inspect
 import json
@@ -19,7 +19,8 @@ SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
 TYPES = {kind: kind for kind in (bool, int, float, str)} | {Any: str}
 """Type of a value -> click's type that parses its text."""
 TOLD = {"progress": terminal.progress_bar, "announce": terminal.note}
-"""Parameters through which a verb reports to a person at a terminal -> the function that is passed."""
+"""Parameters through which a verb reports to a person at a terminal -> the
+function that is passed."""
 FILES = ("output", "picture")
 """Parameters that name an output file; ``--json`` then goes to stdout or stderr accordingly."""
 
@@ -42,8 +43,8 @@ class CheckFailed(Exception):
 
 
 def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
-    """Split a docstring in NumPy's format into the text before its sections, the text of each parameter, and
-    the example commands."""
+    """Split a docstring in NumPy's format into the text before its sections, the text
+    of each parameter, and the example commands."""
     first, *parts = SECTION.split(docstring.replace("``", ""))
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     parameters = {}
@@ -103,8 +104,8 @@ def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
 
 
 def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) -> click.Parameter | None:
-    """Create the command-line option for a function's parameter, the argument for a positional-only
-    parameter, or None for a parameter that only Python can pass."""
+    """Create the command-line option for a function's parameter, the argument for a
+    positional-only parameter, or None for a parameter that only Python can pass."""
     kind, option = parted(hint)
     value = _type(kind, option.of)
     if name in TOLD or value is None:
@@ -135,8 +136,8 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
 
 
 class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
-    """A parameter type for click that converts a word by a function, and reports the text of the function's
-    error, which click 8.3 would drop."""
+    """A parameter type for click that converts a word by a function, and reports the
+    text of the function's error, which click 8.3 would drop."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -27,8 +27,8 @@ Names = Mapping[str, "str | tuple[str, Names]"]
 
 
 def _verbs(module: str, names: str) -> dict[str, str]:
-    """Return the commands for a module's functions. The command ``list`` of ``chip`` is the function
-    ``list_chips``, since ``list`` is a name of Python."""
+    """Return the commands for a module's functions. The command ``list`` of ``chip`` is
+    the function ``list_chips``, since ``list`` is a name of Python."""
     functions = {"list": f"list_{module.split('.')[-1]}s"}
     return {name: f"{module}:{functions.get(name, name)}" for name in names.split()}
 
@@ -56,8 +56,8 @@ COMMANDS: Names = {
         | _verbs("ndrite.verbs.board", "selftest scrub serve info"),
     ),
 }
-"""Name of a command -> module and function of its verb; name of a group of commands -> what the group is
-about, and its commands."""
+"""Name of a command -> module and function of its verb; name of a group of commands ->
+what the group is about, and its commands."""
 START = """\
 Neural networks on emulated memristive chips.
 
@@ -85,8 +85,8 @@ A board that runs programs is named by a URL:
 
 
 class Verbs(click.Group):
-    """Command group that imports a command's module only when the command is called; for help it reads
-    docstrings from the source text."""
+    """Command group that imports a command's module only when the command is called;
+    for help it reads docstrings from the source text."""
 
     def __init__(self, name: str, known: Names, **options: Any) -> None:
         super().__init__(name, **options)
@@ -194,8 +194,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _note(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
-    """Show a warning of this package as a note. Warnings of other packages are for programmers and are
-    dropped."""
+    """Show a warning of this package as a note. Warnings of other packages are for
+    programmers and are dropped."""
     if category.__module__.partition(".")[0] == "ndrite":
         terminal.note(f"ndrite: warning: {message}")
 

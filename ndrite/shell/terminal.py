@@ -19,18 +19,20 @@ from ndrite.results import Table as Shown
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 WIDE = 10_000
-"""Width in columns of tables on an output that is not a terminal: so large that lines are not broken."""
+"""Width in columns of tables on an output that is not a terminal: so large that
+lines are not broken."""
 
 EVERY_S = 10.0
 """Seconds between two progress lines if stderr is not a terminal."""
 
 quiet = verbose = False
-"""Set by ``ndrite --quiet``: nothing on stderr but errors; by ``--verbose``: where they are from."""
+"""Set by ``ndrite --quiet``: nothing on stderr but errors; by ``--verbose``:
+where they are from."""
 
 
 def printable(text: str) -> str:
-    """Remove control characters from ``text``, since names come from other people's files and could control
-    the terminal."""
+    """Remove control characters from ``text``, since names come from other people's
+    files and could control the terminal."""
     return CONTROLS.sub("\ufffd", ESCAPES.sub("", text))
 
 
@@ -47,8 +49,8 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on stderr during the block, or a line every ten seconds if stderr is not a
-    terminal.
+    """Show a progress bar on stderr during the block, or a line every ten seconds if
+    stderr is not a terminal.
 
     The function that it yields takes the progress: ``(done, total)``, or in words.
     """
@@ -84,8 +86,8 @@ def progress_bar(what: str) -> Iterator[Callable[..., None]]:
 
 
 def print_table(shown: Shown) -> None:
-    """Print a table on stdout. Columns of numbers, except the first column, are right aligned; all others
-    left."""
+    """Print a table on stdout. Columns of numbers, except the first column, are right
+    aligned; all others left."""
     title, header, rows = shown
     say(title)
     # Cells are Text objects, so that square brackets in a name are not read as markup.

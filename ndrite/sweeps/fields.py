@@ -24,16 +24,16 @@ require_plan = partial(require, error=SweepError)
 
 
 class Point(NamedTuple):
-    """One combination of values in a sweep plan: the run that computes it, and ``axes``, the varied values,
-    for the table."""
+    """One combination of values in a sweep plan: the run that computes it, and
+    ``axes``, the varied values, for the table."""
 
     run: Run
     axes: dict[str, Any]
 
 
 def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
-    """Check the fields of a sweep plan, or of its section ``what``, and fill in defaults. SweepError names
-    the field, its value and what is accepted."""
+    """Check the fields of a sweep plan, or of its section ``what``, and fill in
+    defaults. SweepError names the field, its value and what is accepted."""
     require_plan(isinstance(content, dict), what or "plan", shown(content), "a mapping of fields")
     inside = f"{what}." if what else ""
     for name in content:
@@ -49,14 +49,14 @@ def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
 
 
 def axis_value(value: object) -> bool | float | str | None:
-    """Convert the value of an axis for the table of results: numbers, True, False and None stay as they are,
-    all other values become text."""
+    """Convert the value of an axis for the table of results: numbers, True, False and
+    None stay as they are, all other values become text."""
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 
 def changed(chip: Chip, varied: Mapping[str, object]) -> Chip:
-    """Return ``chip`` with the dotted fields (``section.field``) in ``varied`` set to their values. Raises
-    ChipError for a field that does not exist."""
+    """Return ``chip`` with the dotted fields (``section.field``) in ``varied`` set to
+    their values. Raises ChipError for a field that does not exist."""
     content = chip.as_dict()
     if content["cell"]["on_off_ratio"] is not None:
         content["cell"]["g_min_uS"] = 0.0  # each point derives g_min_uS from its on_off_ratio

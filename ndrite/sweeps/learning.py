@@ -1,11 +1,13 @@
-"""learning: sweep plans whose points train in situ: with which rule and device, each at the best of several
-learning rates.
+"""learning: sweep plans whose points train in situ: with which rule and device, each at
+the best of several learning rates.
 
-A plan has ``learn``, a mapping of ``LEARN``'s fields, beside ``chip`` (converters, read noise and neurons),
-``seeds`` and ``grid``. An axis of the grid is ``learn.FIELD``; ``device.FIELD``, a field of the weights'
-device, or one of its ``states``, ``asymmetry`` and ``noise`` (``insitu.Place``), which make it a linear-step
-device; or ``section.field`` of the chip. Every point is one run over all rates and seeds: the rate that is
-best on held-out samples, on average over the seeds, is judged on the test samples.
+A plan has ``learn``, a mapping of ``LEARN``'s fields, beside ``chip`` (converters,
+read noise and neurons), ``seeds`` and ``grid``. An axis of the grid is
+``learn.FIELD``; ``device.FIELD``, a field of the weights' device, or one of its
+``states``, ``asymmetry`` and ``noise`` (``insitu.Place``), which make it a linear-step
+device; or ``section.field`` of the chip. Every point is one run over all rates and
+seeds: the rate that is best on held-out samples, on average over the seeds, is judged
+on the test samples.
 """
 
 import itertools
@@ -76,9 +78,9 @@ LEARN: Fields = {
     "samples": (Annotated[int, Field(ge=16, le=1_000_000)], 600, "an integer, 16..1000000"),
     "held_out": (Annotated[int, Field(ge=1, le=1_000_000)], 200, "an integer, 1..1000000"),
 }
-"""Fields of the plan's section ``learn``; they mean the same as the parameters of ``ndrite learn`` of these
-names. Of the ``rates`` the best one counts, judged on the ``held_out`` samples that follow the ``samples``
-learned from."""
+"""Fields of the plan's section ``learn``; they mean the same as the parameters of
+``ndrite learn`` of these names. Of the ``rates`` the best one counts, judged on the
+``held_out`` samples that follow the ``samples`` learned from."""
 
 
 def seeds_of(fields: dict[str, Any]) -> list[int]:
@@ -88,8 +90,8 @@ def seeds_of(fields: dict[str, Any]) -> list[int]:
 
 
 def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Point, ...], tuple[str, ...]]:
-    """Return name, points and axes of a sweep plan whose points train a network in situ. SweepError names
-    field, value and what is accepted."""
+    """Return name, points and axes of a sweep plan whose points train a network in
+    situ. SweepError names field, value and what is accepted."""
     kinds = {"chip": (str | dict[str, Any], None, COMMON["chip"][2]), "learn": (Any, None, "")}
     fields = checked(content, {**COMMON, **kinds})
     require_plan(fields["chip"] is not None, "chip", "missing", COMMON["chip"][2])
@@ -127,8 +129,8 @@ def _check_axis(axis: str, values: object) -> None:
 
 
 def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
-    """Return the files of the user's samples and classes by parameter name; empty if the plan names no
-    files."""
+    """Return the files of the user's samples and classes by parameter name; empty if
+    the plan names no files."""
     names = {name: fields[name] for name in ("inputs", "labels") if fields[name] is not None}
     require_plan(len(names) != 1, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
     for name, file in names.items():
@@ -137,8 +139,8 @@ def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
 
 
 def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
-    """Load a chip description from its content, or by its name, completed from ``base``; a file beside the
-    plan takes precedence over a preset of that name."""
+    """Load a chip description from its content, or by its name, completed from
+    ``base``; a file beside the plan takes precedence over a preset of that name."""
     if isinstance(name, dict):
         return parse_chip(name)
     parts = [str(folder / part) if (folder / part).is_file() else part for part in name.split("+")]
@@ -146,8 +148,8 @@ def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
 
 
 def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the parameters of the run that computes a point: chip and device as plain values, and the
-    training options."""
+    """Return the parameters of the run that computes a point: chip and device as plain
+    values, and the training options."""
     of_section: dict[str, dict[str, Any]] = {"learn": {}, "device": {}}
     for axis, value in varied.items():
         section, _, field = axis.partition(".")
@@ -168,8 +170,9 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
 
 
 def _device(device: Chip, varied: dict[str, Any]) -> Chip:
-    """Return the weights' ``device`` with the ``varied`` values applied: first the fields of its description,
-    then its position on the atlas map (states, asymmetry, noise)."""
+    """Return the weights' ``device`` with the ``varied`` values applied: first the
+    fields of its description, then its position on the atlas map (states,
+    asymmetry, noise)."""
     place = {field: varied[field] for field in insitu.Place._fields if field in varied}
     device = changed(device, {f"ecram.{field}": v for field, v in varied.items() if field not in place})
     law = insitu.law_of_weights(device, device.name)

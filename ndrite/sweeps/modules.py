@@ -15,12 +15,13 @@ from ndrite.tiles.source import read_source
 def module_point(
     *, source: File, function: str, chip: dict[str, Any], seed: int, channel_ranges: float | None
 ) -> Row:
-    """Map a module onto die ``seed`` of a chip; return a row of results: the user's metric in floats and on
-    the die, the difference between the two, and the modelled cost of one sample.
+    """Map a module onto die ``seed`` of a chip; return a row of results: the user's
+    metric in floats and on the die, the difference between the two, and the modelled
+    cost of one sample.
 
-    ``source``, ``function``: as for ``read_source``; ``channel_ranges``: as for ``analog``. Raises InputError
-    and EmulatorError as ``source_of``, ``analog`` and ``measure`` do, and RunError when the file is no longer
-    the plan's.
+    ``source``, ``function``: as for ``read_source``; ``channel_ranges``: as for
+    ``analog``. Raises InputError and EmulatorError as ``source_of``, ``analog`` and
+    ``measure`` do, and RunError when the file is no longer the plan's.
     """
     began = time.monotonic()
     read = read_source(source, function)

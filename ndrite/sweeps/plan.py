@@ -42,8 +42,9 @@ MODULE = re.compile(r"(.+\.py):(\w+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the names of its axes in order, whether its points train in situ (``learns``), and
-    whether they are PyTorch modules, judged by the metric in their file (``modules``)."""
+    """A sweep: its points, the names of its axes in order, whether its points train in
+    situ (``learns``), and whether they are PyTorch modules, judged by the metric in
+    their file (``modules``)."""
 
     name: str
     points: tuple[Point, ...]
@@ -53,8 +54,8 @@ class Plan:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the names of the modules that every worker must be able to import to compute the points of
-        the sweep."""
+        """Return the names of the modules that every worker must be able to import to
+        compute the points of the sweep."""
         if self.learns:
             return ("ndrite.sweeps.trained",)
         if self.modules:
@@ -70,17 +71,20 @@ def load_plan(path: Path) -> Plan:
     Its fields:
 
     - ``name``, ``chip`` (preset, file or joined).
-    - ``networks``: list of files of networks, models or what `compile` wrote; the shipped one by default.
-      Or PyTorch modules, each ``MODEL.py:FUNCTION``, whose file has samples and metric (``ndrite.explain``).
+    - ``networks``: list of files of networks, models or what `compile` wrote; the
+      shipped one by default. Or PyTorch modules, each ``MODEL.py:FUNCTION``, whose file
+      has samples and metric (``ndrite.explain``).
     - ``channel_ranges`` of modules, as for ``ndrite.analog``.
-    - ``inputs`` and ``labels``: ``.npy`` files of samples and their classes, in place of a data set.
+    - ``inputs`` and ``labels``: ``.npy`` files of samples and their classes, in
+      place of a data set.
     - ``grid``: dotted chip field -> list of values; ``seeds``: list, or a count.
-    - ``learn``: training in situ at each point in place of networks (``ndrite.sweeps.learning``).
-    - ``count`` of samples to judge by, after ``samples`` to calibrate with; ``trials``; ``chips``: virtual
-      chips a point, 0: one individual chip.
+    - ``learn``: training in situ at each point in place of networks
+      (``ndrite.sweeps.learning``).
+    - ``count`` of samples to judge by, after ``samples`` to calibrate with; ``trials``;
+      ``chips``: virtual chips a point, 0: one individual chip.
 
-    Raises SweepError: naming file, field, value and what is accepted. Raises ChipError, NetworkError: a
-    combination is no valid chip, or a network cannot be read.
+    Raises SweepError: naming file, field, value and what is accepted. Raises ChipError,
+    NetworkError: a combination is no valid chip, or a network cannot be read.
     """
     content = read_yaml(path, SweepError)
     try:
@@ -90,8 +94,8 @@ def load_plan(path: Path) -> Plan:
 
 
 def plan_of(content: Mapping[str, Any]) -> Plan:
-    """Create a sweep plan from fields in the form that ``load_plan`` reads; paths are relative to the working
-    folder."""
+    """Create a sweep plan from fields in the form that ``load_plan`` reads; paths are
+    relative to the working folder."""
     return _plan(dict(content), Path("sweep"))
 
 
@@ -157,9 +161,9 @@ def _plan(content: Any, path: Path) -> Plan:
 
 
 def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, Any]], bool]:
-    """Return the parameters of the runs for each network, by the network's name in the table, and whether the
-    networks are PyTorch modules. If no networks are named, the network that ships with the package is
-    used."""
+    """Return the parameters of the runs for each network, by the network's name in the
+    table, and whether the networks are PyTorch modules. If no networks are named, the
+    network that ships with the package is used."""
     functions = {name: module_match for name in names if (module_match := MODULE.fullmatch(name))}
     files = {name: folder / (functions[name][1] if name in functions else name) for name in names}
     files = files or {"": Path(zoo.float_network())}
@@ -176,8 +180,8 @@ def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, A
 
 
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:
-    """Return the files of the user's samples and classes, after checking that they have equally many samples;
-    (None, None) if the plan names none."""
+    """Return the files of the user's samples and classes, after checking that they have
+    equally many samples; (None, None) if the plan names none."""
     files = sample_files(content, folder)
     if not files:
         return None, None

@@ -49,10 +49,11 @@ def run_point(
 ) -> Row:
     """Compile and judge one point of a sweep; return its row of results as plain values.
 
-    The first ``samples`` samples calibrate; accuracy is measured on the ``count`` samples after them. The
-    samples are those of the plan, or else test samples of the data set that the network names. ``board``:
-    where the program runs; None: on the golden model. Raises SweepError if a file has changed since the plan
-    was read, and the errors of compiling.
+    The first ``samples`` samples calibrate; accuracy is measured on the ``count``
+    samples after them. The samples are those of the plan, or else test samples of the
+    data set that the network names. ``board``: where the program runs; None: on the
+    golden model. Raises SweepError if a file has changed since the plan was read, and
+    the errors of compiling.
     """
     began = time.monotonic()
     floats, (x, truth, by, task) = _loaded(network, inputs, labels, samples)
@@ -106,8 +107,8 @@ def quantities(cost: Cost) -> dict[str, float]:
 
 
 def _loaded(network: File, inputs: File | None, labels: File | None, samples: int) -> tuple[Network, Judged]:
-    """Load the network and the samples; check before and after loading that their files have not changed
-    since the plan was read."""
+    """Load the network and the samples; check before and after loading that their files
+    have not changed since the plan was read."""
     files = [file for file in (network, inputs, labels) if file is not None]
     for file in files:
         file.read()
@@ -130,12 +131,12 @@ def run_sweep(
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Row]:
-    """Compute the rows of a sweep that are missing in ``folder``, then return all rows in the order of the
-    plan.
+    """Compute the rows of a sweep that are missing in ``folder``, then return all rows
+    in the order of the plan.
 
-    The table of all is ``results.parquet``, written when no row is missing; of a share the rows so far are
-    returned. Raises RunError when points failed, once all others are done, and as ``execute``;
-    MissingExtraError without PyArrow.
+    The table of all is ``results.parquet``, written when no row is missing; of a share
+    the rows so far are returned. Raises RunError when points failed, once all others
+    are done, and as ``execute``; MissingExtraError without PyArrow.
     """
     needs = "sweeps need pyarrow; install it with"
     arrow, parquet = (extra(name, needs, "sweep") for name in ("pyarrow", "pyarrow.parquet"))

@@ -1,5 +1,5 @@
-"""trained: computes a sweep point that trains in situ: training runs with every learning rate and seed, of
-which the best rate is judged."""
+"""trained: computes a sweep point that trains in situ: training runs with every
+learning rate and seed, of which the best rate is judged."""
 
 import dataclasses
 import hashlib
@@ -27,14 +27,16 @@ from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 from ndrite.signature import widths
 
 Right = Callable[[Codes, Classes], float]
-"""Function that computes the accuracy (0..1) of a trained network on samples and their classes."""
+"""Function that computes the accuracy (0..1) of a trained network on samples
+and their classes."""
 STARTS_MAX = 256
 """Largest number of mapped start networks that a process keeps in memory."""
 
 
 class Parts(NamedTuple):
-    """Three disjoint sets of samples: to train (the training samples of ``learned``), to choose a learning
-    rate (``held_x``), and to judge the chosen rate (the test samples of ``learned``)."""
+    """Three disjoint sets of samples: to train (the training samples of ``learned``),
+    to choose a learning rate (``held_x``), and to judge the chosen rate (the test
+    samples of ``learned``)."""
 
     learned: Labelled
     held_x: Codes
@@ -45,9 +47,9 @@ class Parts(NamedTuple):
 def parts_of(
     inputs: File | None, labels: File | None, data: str | None, samples: int, held_out: int
 ) -> Parts:
-    """Divide samples into training, held-out and test samples. In a data set, training and held-out samples
-    are taken from its training samples, and test samples from its test samples. The user's own samples are
-    divided in this order.
+    """Divide samples into training, held-out and test samples. In a data set, training
+    and held-out samples are taken from its training samples, and test samples from its
+    test samples. The user's own samples are divided in this order.
 
     Raises EmulatorError where there are too few, and as ``learning_samples``.
     """
@@ -71,14 +73,15 @@ def parts_of(
 
 
 def samples_of(given: Row) -> Parts:
-    """Return the samples of a sweep point; ``given`` are the parameters of the run that computes it."""
+    """Return the samples of a sweep point; ``given`` are the parameters of the run
+    that computes it."""
     learn = given["learn"]
     return parts_of(given["inputs"], given["labels"], learn["data"], learn["samples"], learn["held_out"])
 
 
 def prepared(given: Row, rate: float, seed: int) -> insitu.Prepared:
-    """Prepare the training of a sweep point; ``given`` are the parameters of the run that computes it. Raises
-    the errors of ``insitu.prepare``."""
+    """Prepare the training of a sweep point; ``given`` are the parameters of the run
+    that computes it. Raises the errors of ``insitu.prepare``."""
     learn, learned = given["learn"], samples_of(given).learned
     plan = insitu.Plan(
         widths=(learned.x.shape[1], *widths(learn["hidden"]), learned.outputs),
@@ -111,11 +114,12 @@ _starts: dict[str, insitu.Prepared] = {}
 def learn_point(
     *, inputs: File | None, labels: File | None, chip: Row, device: Row, learn: Row, seeds: list[int]
 ) -> Row:
-    """Train a device on the golden model with every learning rate and seed. Choose the rate with the best
-    held-out accuracy (mean over seeds), and return its row of results, judged on the test samples.
+    """Train a device on the golden model with every learning rate and seed. Choose the
+    rate with the best held-out accuracy (mean over seeds), and return its row of
+    results, judged on the test samples.
 
-    ``states_digest`` is of the states that the chosen rate led to, over all seeds. Raises as
-    ``insitu.prepare`` and ``parts_of``.
+    ``states_digest`` is of the states that the chosen rate led to, over all seeds.
+    Raises as ``insitu.prepare`` and ``parts_of``.
     """
     parameters = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
     digests: dict[float, hashlib._Hash] = {}
@@ -138,8 +142,9 @@ def learn_point(
 def float_point(
     *, inputs: File | None, labels: File | None, chip: Row, device: Row, learn: Row, seeds: list[int]
 ) -> Row:
-    """Train the same networks, from the same initial weights and with the same learning rates, by gradient
-    descent in floats. Return the row of the best rate, chosen and judged as in ``learn_point``."""
+    """Train the same networks, from the same initial weights and with the same learning
+    rates, by gradient descent in floats. Return the row of the best rate, chosen and
+    judged as in ``learn_point``."""
     parameters = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
 
     def trained(rate: float, seed: int) -> Right:
@@ -154,8 +159,8 @@ def float_point(
 def _chosen(
     parameters: Row, trained: Callable[[float, int], Right], rates: list[float], seeds: list[int]
 ) -> Row:
-    """Return the row of results of the learning rate with the best mean accuracy on held-out samples (the
-    first of equally good rates)."""
+    """Return the row of results of the learning rate with the best mean accuracy on
+    held-out samples (the first of equally good rates)."""
     began, parts = time.monotonic(), samples_of(parameters)
     runs = {rate: [trained(rate, seed) for seed in seeds] for rate in rates}
     mean_held_out = {

@@ -1,9 +1,9 @@
-"""Any PyTorch module with its matrix products by constant weights on the tiles of a die, and everything else
-in PyTorch.
+"""Any PyTorch module with its matrix products by constant weights on the tiles of a
+die, and everything else in PyTorch.
 
-``analog`` is what users call; ``cost_of`` says what it costs. ``explain_module`` (what is lost) and
-``place_products`` (what to keep digital) are behind ``ndrite.explain`` and ``ndrite.place``,
-``cost_of_module`` behind ``ndrite.cost``. Needs ``ndrite[train]``.
+``analog`` is what users call; ``cost_of`` says what it costs. ``explain_module`` (what
+is lost) and ``place_products`` (what to keep digital) are behind ``ndrite.explain`` and
+``ndrite.place``, ``cost_of_module`` behind ``ndrite.cost``. Needs ``ndrite[train]``.
 """
 
 from ndrite.tiles.assessment import Assessment

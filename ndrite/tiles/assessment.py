@@ -34,7 +34,8 @@ class Assessment:
         return source_of(self.module, self.samples, self.metric)
 
     def on_tiles(self, source: Source) -> torch.nn.Module:
-        """Return a copy of the module of ``source`` on the tiles of the die; errors as ``analog``."""
+        """Return a copy of the module of ``source`` on the tiles of the die;
+        errors as ``analog``."""
         return analog(
             source.module,
             self.chip,

@@ -1,5 +1,5 @@
-"""analog: puts the matrix products with constant weights of a PyTorch module on the tiles of a die,
-calibrated on samples."""
+"""analog: puts the matrix products with constant weights of a PyTorch module on the
+tiles of a die, calibrated on samples."""
 
 import collections
 import contextlib
@@ -33,17 +33,17 @@ class Hook:
 
     @property
     def __name__(self) -> str:
-        """Raise EmulatorError: only ``torch.jit.script`` asks for this name, and it would compile the
-        hook."""
+        """Raise EmulatorError: only ``torch.jit.script`` asks for this name, and it
+        would compile the hook."""
         raise EmulatorError(TRACED)
 
     def __init__(self, placement: Placement, path: str) -> None:
         self.placement, self.path = placement, path
 
     def __call__(self, module: torch.nn.Module, arguments: tuple[object, ...], *result: object) -> None:
-        """Called before and after a module's ``forward``: enter or leave a pass through it. Threads take
-        turns, since they share the board. PyTorch calls the hook with a ``result`` after the pass, even if
-        the pass failed."""
+        """Called before and after a module's ``forward``: enter or leave a pass through
+        it. Threads take turns, since they share the board. PyTorch calls the hook with
+        a ``result`` after the pass, even if the pass failed."""
         place = self.placement
         if not result:
             place.lock.acquire()
@@ -66,16 +66,16 @@ class Hook:
 
 
 def _compiled() -> bool:
-    """Return whether the module is run by ``torch.compile``. The hook's lock has broken its graph, so the
-    pass itself runs as plain Python."""
+    """Return whether the module is run by ``torch.compile``. The hook's lock has broken
+    its graph, so the pass itself runs as plain Python."""
     frames = getattr(torch._C._dynamo, "eval_frame", None)
     ask = getattr(frames, "get_eval_frame_callback", None)  # exists from PyTorch 2.6 on
     return ask is not None and callable(ask())
 
 
 def prepare(placement: Placement, path: str) -> None:
-    """Calibrate and map the matrix products that have changed, before a pass of the module at ``path`` that
-    reads the die."""
+    """Calibrate and map the matrix products that have changed, before a pass of the
+    module at ``path`` that reads the die."""
     root, watch = placement.root, placement.watch
     is_current = watch is not None and watch.is_current
     if watch is None or not is_current:
@@ -98,8 +98,9 @@ def prepare(placement: Placement, path: str) -> None:
 
 
 def _holds_its_weights(placement: Placement, watch: Watch) -> bool:
-    """Return whether the die was mapped from the present weights of its products. Values are compared, as
-    digests, only where PyTorch's counts say that one was written to, or a file was read."""
+    """Return whether the die was mapped from the present weights of its products.
+    Values are compared, as digests, only where PyTorch's counts say that one was
+    written to, or a file was read."""
     on_die = [p.held[:2] for p in placement.products.values() if p.name not in placement.digital]
     stamps = watch.stamps(on_die)
     if placement.stamps != stamps:
@@ -111,12 +112,12 @@ def _holds_its_weights(placement: Placement, watch: Watch) -> bool:
 
 
 def calibrate(root: torch.nn.Module, placement: Placement) -> None:
-    """Run the samples through ``root`` in evaluation mode, in floats, to record the inputs of every matrix
-    product; discard all mappings.
+    """Run the samples through ``root`` in evaluation mode, in floats, to record the
+    inputs of every matrix product; discard all mappings.
 
-    Products are numbered in the order of ``root.named_modules()`` and of each module's parameters. Raises
-    EmulatorError when there is no product, or too many, or one is given too few values, or some that are not
-    finite.
+    Products are numbered in the order of ``root.named_modules()`` and of each module's
+    parameters. Raises EmulatorError when there is no product, or too many, or one is
+    given too few values, or some that are not finite.
     """
     check_values(root)
     placement.products.clear()
@@ -141,10 +142,12 @@ def calibrate(root: torch.nn.Module, placement: Placement) -> None:
 
 
 def map_products(root: torch.nn.Module, placement: Placement, progress: Progress | None = None) -> None:
-    """Map every matrix product of ``root``, in the order of a pass through it. Each product is calibrated on
-    inputs as the die computes them, by the products already mapped.
+    """Map every matrix product of ``root``, in the order of a pass through it.
+    Each product is calibrated on inputs as the die computes them, by the
+    products already mapped.
 
-    Products that are read more than once per sample are calibrated on inputs computed in floats.
+    Products that are read more than once per sample are calibrated on inputs
+    computed in floats.
     """
     placement.progress = progress
     noise, placement.noise = placement.noise, False
@@ -160,8 +163,8 @@ def map_products(root: torch.nn.Module, placement: Placement, progress: Progress
 def _run(
     root: torch.nn.Module, placement: Placement, watching: str, *, count: bool = False
 ) -> dict[str, float]:
-    """Run all samples through ``root`` in evaluation mode. With ``count``, return the number of
-    multiplications that PyTorch's operators do, by operator."""
+    """Run all samples through ``root`` in evaluation mode. With ``count``, return the
+    number of multiplications that PyTorch's operators do, by operator."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
     def attention(query: Tensor, key: Tensor, value: Tensor, *rest: object, **named: object) -> int:
@@ -173,13 +176,15 @@ def _run(
         """Cast a sample to the floating-point type of the module's parameters."""
         return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
-    # PyTorch's own counter lacks the fused attention operator of the CPU; it only has those of other devices.
+    # PyTorch's own counter lacks the fused attention operator of the CPU; it only has
+    # those of other devices.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     counter = FlopCounterMode(display=False, custom_mapping=fused)
     placement.watching = watching
     try:
         with evaluating(root), torch.no_grad(), counter if count else contextlib.nullcontext():
-            # In the pass that maps products ("given"), the die calibrates on the first call alone.
+            # In the pass that maps products ("given"), the die calibrates on the
+            # first call alone.
             for arguments, keywords in placement.samples[: 1 if watching == "given" else None]:
                 root(*map(like, arguments), **{key: like(v) for key, v in keywords.items()})
     finally:
@@ -189,8 +194,8 @@ def _run(
 
 
 def _table(root: torch.nn.Module, placement: Placement, left: dict[str, float]) -> Table:
-    """Return the table of what runs where. ``left`` is the number of multiplications that PyTorch's operators
-    do for all samples, by operator."""
+    """Return the table of what runs where. ``left`` is the number of multiplications
+    that PyTorch's operators do for all samples, by operator."""
     tensors = [
         [v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor)]
         for arguments, keywords in placement.samples
@@ -231,19 +236,22 @@ def analog(
     check: bool = False,
     progress: Progress | None = None,
 ) -> M:
-    """Return a copy of ``model`` in which every matrix product with a constant weight is computed on the
-    tiles of one die.
+    """Return a copy of ``model`` in which every matrix product with a constant weight
+    is computed on the tiles of one die.
 
-    Every multiplication by a parameter (full layers, convolutions, recurrent layers, projections of
-    attention, ``matmul``, ``einsum``) runs on the board, bit for bit as the golden model computes it,
-    whichever class calls it; everything else runs in PyTorch. After ``eval()`` the die is read; it is mapped
-    at the first read, and again if parameters have changed. Gradients then go through the float weights.
-    After ``train()`` the products are computed by the differentiable model of the chip, as in ``ndrite
-    train``: with converters, input codes, and new programming errors and read noise in every pass.
+    Every multiplication by a parameter (full layers, convolutions, recurrent layers,
+    projections of attention, ``matmul``, ``einsum``) runs on the board, bit for bit as
+    the golden model computes it, whichever class calls it; everything else runs in
+    PyTorch. After ``eval()`` the die is read; it is mapped at the first read, and again
+    if parameters have changed. Gradients then go through the float weights. After
+    ``train()`` the products are computed by the differentiable model of the chip, as in
+    ``ndrite train``: with converters, input codes, and new programming errors and read
+    noise in every pass.
 
-    The result has ``model``'s class, parameters by name, and ``result.ndrite``, a ``Placement``: ``table()``
-    says what runs where, ``first_index`` and ``noise`` select the read noise, ``close()`` releases the board.
-    The first dimension of tensors is the samples.
+    The result has ``model``'s class, parameters by name, and ``result.ndrite``, a
+    ``Placement``: ``table()`` says what runs where, ``first_index`` and ``noise``
+    select the read noise, ``close()`` releases the board. The first dimension of
+    tensors is the samples.
 
     Parameters
     ----------
@@ -252,31 +260,37 @@ def analog(
     chip:
         A chip, a preset's name, the path of a YAML file, or several of these joined with ``+``.
     samples:
-        Typical inputs: a tensor (n, ...), a tuple of arguments, a dictionary of named ones, or a list of
-        these, for the ranges of inputs and converters. Not the test set.
+        Typical inputs: a tensor (n, ...), a tuple of arguments, a dictionary of
+        named ones, or a list of these, for the ranges of inputs and converters.
+        Not the test set.
     seed:
         Number of the die, and seed of its read noise, 0..2^48-1.
     board:
         URL, as for ``ndrite.connect``.
     clip_rms:
-        Weights are clipped at this multiple of the root mean square of their column, in training and on the
-        die; None: no clipping. Training under large programming errors needs 2 to 3.
+        Weights are clipped at this multiple of the root mean square of their column, in
+        training and on the die; None: no clipping. Training under large programming
+        errors needs 2 to 3.
     channel_ranges:
-        Share 0..1 of the differences between the channels of a product's inputs that is moved into its
-        weights: inputs are divided by max|x|^share / max|w|^(1 - share) of their channel, and weights
-        multiplied, which is exact in floats. 1 gives each channel a range of its own, 0.5 shares the
-        differences out (Xiao et al., SmoothQuant, ICML 2023). None: all channels have one range. The division
-        is the periphery's work, or the norm's before.
+        Share 0..1 of the differences between the channels of a product's inputs that is
+        moved into its weights: inputs are divided by max|x|^share / max|w|^(1 - share)
+        of their channel, and weights multiplied, which is exact in floats. 1 gives each
+        channel a range of its own, 0.5 shares the differences out (Xiao et al.,
+        SmoothQuant, ICML 2023). None: all channels have one range. The division is the
+        periphery's work, or the norm's before.
     check:
-        Hash every parameter in each pass, which finds values written through ``.data`` or ``.numpy()`` too.
-        Without it, changes that PyTorch's version counters show are found, in microseconds.
+        Hash every parameter in each pass, which finds values written through ``.data``
+        or ``.numpy()`` too. Without it, changes that PyTorch's version counters show
+        are found, in microseconds.
     progress:
-        If given, all products are mapped now, and ``progress(done, total)`` is called after each of them.
+        If given, all products are mapped now, and ``progress(done, total)`` is called
+        after each of them.
 
     Raises
     ------
     EmulatorError
-        Naming the layer, when the module has no product or too many, or one cannot be put on tiles.
+        Naming the layer, when the module has no product or too many, or one
+        cannot be put on tiles.
     ChipError, InputError
         When the chip, the seed or the board is not one.
     """
@@ -309,7 +323,8 @@ def analog(
 
 
 def _calls(samples: object) -> list[Call]:
-    """Return the positional and named arguments for each call of the module, from the user's ``samples``."""
+    """Return the positional and named arguments for each call of the module, from the
+    user's ``samples``."""
     calls: list[Call] = []
     for sample in samples if isinstance(samples, list) else [samples]:
         if isinstance(sample, dict):
@@ -329,8 +344,8 @@ def _calls(samples: object) -> list[Call]:
 
 
 def _joined(calls: list[Call]) -> list[Call]:
-    """Join batches of a single tensor into one batch if their samples have one shape, so that the die
-    calibrates on all of them."""
+    """Join batches of a single tensor into one batch if their samples have one shape,
+    so that the die calibrates on all of them."""
     alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]
     batches = [x for x in alone if isinstance(x, torch.Tensor) and x.dim()]
     if len(batches) < len(calls):

@@ -1,4 +1,5 @@
-"""Modelled cost of the matrix products of a module on tiles: energy, latency and area of one sample."""
+"""Modelled cost of the matrix products of a module on tiles: energy, latency and
+area of one sample."""
 
 import dataclasses
 import functools
@@ -26,8 +27,8 @@ def cost_of_module(
     count: int,
     constants: Constants | None = None,
 ) -> Account:
-    """Compute the cost of one sample through ``module`` on a chip, as a mean over the first ``count`` samples
-    of the first batch in ``samples``.
+    """Compute the cost of one sample through ``module`` on a chip, as a mean over the
+    first ``count`` samples of the first batch in ``samples``.
 
     ``module``, ``samples``: as for ``source_of``. Errors as for ``analog`` and ``cost_of``.
     """
@@ -36,8 +37,8 @@ def cost_of_module(
 
 
 def cost_on(tiled: torch.nn.Module, count: int, constants: Constants | None = None) -> Account:
-    """Compute the cost of one sample through ``tiled``, a module that ``analog`` returned, as a mean over the
-    first ``count`` of its calibration samples."""
+    """Compute the cost of one sample through ``tiled``, a module that ``analog``
+    returned, as a mean over the first ``count`` of its calibration samples."""
     arguments, keywords = tiled.ndrite.samples[0]
     first = next(v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor))
 
@@ -51,14 +52,14 @@ def cost_on(tiled: torch.nn.Module, count: int, constants: Constants | None = No
 
 
 def cost_of(chip: torch.nn.Module, x: Any, constants: Constants | None = None) -> Account:
-    """Compute the cost of one sample through ``chip``, a module that ``analog`` returned, as a mean over
-    samples ``x``.
+    """Compute the cost of one sample through ``chip``, a module that ``analog``
+    returned, as a mean over samples ``x``.
 
-    Products alone: converters, drivers, cells, the memory their inputs and sums pass through, and with
-    ``channel_ranges`` a multiplication for each input, by a unit per channel. PyTorch's work between them
-    (activations, pooling, gates, normalisation) is not in it. Each product has arrays of its own, and
-    products follow one another. ``x``: a tensor (n, ...), a tuple of arguments, or a dictionary of named
-    ones.
+    Products alone: converters, drivers, cells, the memory their inputs and sums pass
+    through, and with ``channel_ranges`` a multiplication for each input, by a unit per
+    channel. PyTorch's work between them (activations, pooling, gates, normalisation) is
+    not in it. Each product has arrays of its own, and products follow one another.
+    ``x``: a tensor (n, ...), a tuple of arguments, or a dictionary of named ones.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""Digital: finds which matrix products of a module must stay off the tiles so that its loss is limited."""
+"""Digital: finds which matrix products of a module must stay off the tiles so that
+its loss is limited."""
 
 import math
 import statistics
@@ -20,8 +21,8 @@ MEASURING = 0.5
 
 
 class Trial:
-    """Measures the metric of a module on tiles while any set of its matrix products is computed in floats;
-    each set is measured only once.
+    """Measures the metric of a module on tiles while any set of its matrix products is
+    computed in floats; each set is measured only once.
 
     ``steps``: how many measures are expected, for ``progress``.
     """
@@ -43,16 +44,16 @@ class Trial:
         return abs(self._measured((name,)) - self.reference)
 
     def loss(self, digital: Digital) -> float:
-        """Return the loss of the metric if the products in ``digital`` are computed in floats and all others
-        on the die."""
+        """Return the loss of the metric if the products in ``digital`` are computed in
+        floats and all others on the die."""
         if digital not in self.values:
             left = frozenset(self.names) - digital
             self.values[digital] = self._measured(left) if left else self.reference
         return abs(self.values[digital] - self.reference)
 
     def row(self, digital: Digital) -> tuple[int, float, float]:
-        """Return one row of the table: number of digital products, share of the multiplications on tiles,
-        metric."""
+        """Return one row of the table: number of digital products, share of the
+        multiplications on tiles, metric."""
         share = sum(self.macs.get(name, 0.0) for name in self.names if name not in digital)
         return len(digital), share / max(self.placement.what.macs, 1.0), self.values[digital]
 
@@ -72,14 +73,15 @@ def place_products(
 ) -> Placed:
     """Find the matrix products that must stay digital; implements ``ndrite.place``.
 
-    Each product's own loss is measured once. Products leave the tiles in the order of their loss per
-    multiplication, until the metric of the whole is within ``loss`` of the float module's; the number of them
-    is found by bisection, then trimmed one by one. After half of ``minutes`` products that are not measured
-    yet count with the median loss per multiplication, and after all of them the best placement so far is the
-    result: everything in floats, where none is within ``loss``.
+    Each product's own loss is measured once. Products leave the tiles in the order of
+    their loss per multiplication, until the metric of the whole is within ``loss`` of
+    the float module's; the number of them is found by bisection, then trimmed one by
+    one. After half of ``minutes`` products that are not measured yet count with the
+    median loss per multiplication, and after all of them the best placement so far is
+    the result: everything in floats, where none is within ``loss``.
 
-    Raises EmulatorError as ``analog``, for a metric that raises or gives no finite number, and for samples
-    that miss a product.
+    Raises EmulatorError as ``analog``, for a metric that raises or gives no finite
+    number, and for samples that miss a product.
     """
     if not 0 < loss < math.inf:
         raise EmulatorError(f"loss is {loss}; accepted: a finite number above 0, in the unit of the metric")
@@ -98,7 +100,8 @@ def place_products(
     if trial.loss(frozenset()) <= loss:
         best = frozenset()
     else:
-        # Products with most multiplications come first: they decide what share of the work is done on tiles.
+        # Products with most multiplications come first: they decide what share of the
+        # work is done on tiles.
         for name in sorted(trial.names, key=lambda name: -trial.macs.get(name, 0.0)):
             if has_time(MEASURING):
                 harm[name] = trial.alone(name)
@@ -118,8 +121,9 @@ def _order(trial: Trial, harm: dict[str, float]) -> list[str]:
 
 
 def _searched(trial: Trial, order: list[str], loss: float, has_time: Callable[[], bool]) -> Digital:
-    """Find the fewest products from the beginning of ``order`` that must be digital to keep the loss within
-    ``loss``; return them without those that turn out not to be needed."""
+    """Find the fewest products from the beginning of ``order`` that must be
+    digital to keep the loss within ``loss``; return them without those that turn
+    out not to be needed."""
     low, high = 0, len(order)
     while high - low > 1 and has_time():
         middle = (low + high) // 2

@@ -1,7 +1,9 @@
-"""Executor: runs a forward pass in which every matrix product with a parameter is read on the die.
+"""Executor: runs a forward pass in which every matrix product with a parameter
+is read on the die.
 
-PyTorch's functions are caught, not its modules: whatever class calls ``linear``, ``conv2d``, ``lstm``,
-``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
+PyTorch's functions are caught, not its modules: whatever class calls ``linear``,
+``conv2d``, ``lstm``, ``einsum`` and so on with a parameter, or a view of one, its
+product is on tiles.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +18,15 @@ from ndrite.tiles.watch import tensors_of
 
 
 class Executor(torch.overrides.TorchFunctionMode):
-    """Runs a single pass through a module on tiles, from the beginning of the outermost ``forward`` to its
-    return.
+    """Runs a single pass through a module on tiles, from the beginning of the outermost
+    ``forward`` to its return.
 
-    ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
-    its path in the whole module and what it held as it began; ``calls``: how often each product was read;
-    ``drawn``: its weights with this pass's errors, in training; ``bias_errors``: those of the cells that hold
-    its bias; ``samples``: how many there are while a function of PyTorch's computes time first; else None.
+    ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the
+    outermost first, each with its path in the whole module and what it held as it
+    began; ``calls``: how often each product was read; ``drawn``: its weights with
+    this pass's errors, in training; ``bias_errors``: those of the cells that hold its
+    bias; ``samples``: how many there are while a function of PyTorch's computes time
+    first; else None.
     """
 
     def __init__(self, placement: Placement, path: str, module: torch.nn.Module) -> None:
@@ -36,8 +40,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.samples: int | None = None
 
     def enter(self, path: str, module: torch.nn.Module) -> None:
-        """Record that the ``forward`` of a module begins. Only the module's tensors at this moment are
-        weights; tensors computed later from the data are not."""
+        """Record that the ``forward`` of a module begins. Only the module's tensors at
+        this moment are weights; tensors computed later from the data are not."""
         self.stack.append((path, module, list(tensors_of(module))))
 
     def __torch_function__(
@@ -47,8 +51,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run a PyTorch function on the die if it is in FORMS and its weight is a parameter; run any other
-        function unchanged."""
+        """Run a PyTorch function on the die if it is in FORMS and its weight is a
+        parameter; run any other function unchanged."""
         form, keywords = FORMS.get(func), kwargs or {}
         if form is not None:
             result = form(self, *args, **{name: value for name, value in keywords.items() if name != "out"})
@@ -57,8 +61,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         return func(*args, **keywords)
 
     def find(self, tensor: object) -> tuple[str, str, int] | None:
-        """Return module path, attribute name and offset of the parameter of which ``tensor`` is a view; None
-        if it is not a view of a parameter."""
+        """Return module path, attribute name and offset of the parameter of which
+        ``tensor`` is a view; None if it is not a view of a parameter."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
         path, _, begun = self.stack[-1]
@@ -74,8 +78,8 @@ class Executor(torch.overrides.TorchFunctionMode):
     def product(
         self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False
     ) -> Product | None:
-        """Return the matrix product for ``matrix`` (K, M), which is derived from ``weight``; None if
-        ``weight`` is not a parameter.
+        """Return the matrix product for ``matrix`` (K, M), which is derived from
+        ``weight``; None if ``weight`` is not a parameter.
 
         ``patches``: of a map just large enough for the kernel; ``whole``: it takes vectors.
         """
@@ -96,8 +100,8 @@ class Executor(torch.overrides.TorchFunctionMode):
 
 
 def _name(held: tuple[str, str, int], weight: Tensor) -> str:
-    """Return the name of a matrix product for tables and errors: its module, and its number if the module has
-    several products."""
+    """Return the name of a matrix product for tables and errors: its module, and its
+    number if the module has several products."""
     path, attribute, offset = held
     if attribute == "weight":
         return path or attribute

@@ -1,7 +1,7 @@
 """Forms: how each PyTorch function that multiplies by a matrix is computed on the die.
 
-A form takes the executor and the function's own arguments, and gives what it gives; ``NotImplemented``: no
-operand is held by the module, and PyTorch computes it.
+A form takes the executor and the function's own arguments, and gives what it gives;
+``NotImplemented``: no operand is held by the module, and PyTorch computes it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ F = torch.nn.functional
 Read: TypeAlias = Tensor | types.NotImplementedType
 """A tensor that was read on the die, or ``NotImplemented``."""
 Sizes = int | Sequence[int]
-"""One number for all dimensions of a map, or one number per dimension, as PyTorch takes them."""
+"""One number for all dimensions of a map, or one number per dimension, as
+PyTorch takes them."""
 
 
 def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Read:
-    """Multiply inputs (..., K) by a weight to outputs (..., M). The first dimension of the inputs is samples,
-    except in attention, where it is time."""
+    """Multiply inputs (..., K) by a weight to outputs (..., M). The first dimension of
+    the inputs is samples, except in attention, where it is time."""
     x = input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1) if run.samples else input
     rows = string.ascii_uppercase[: x.dim() - 1]
     y = contract(run, x, weight, f"{rows}k,{'mk'[-weight.dim() :]}->{rows}m", bias)
@@ -41,11 +42,11 @@ def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = N
 
 
 def contract(run: Executor, x: Tensor, weight: Tensor, equation: str, bias: Tensor | None = None) -> Read:
-    """Compute ``torch.einsum(equation, x, weight)`` on the die. A dimension that both operands and the result
-    have becomes groups of a grouped product.
+    """Compute ``torch.einsum(equation, x, weight)`` on the die. A dimension that both
+    operands and the result have becomes groups of a grouped product.
 
-    A dimension over which the weight is expanded, such as a batch, is not a group: every index reads the same
-    cells.
+    A dimension over which the weight is expanded, such as a batch, is not a group:
+    every index reads the same cells.
     """
     operands, _, out = equation.partition("->")
     of_x, of_weight = operands.split(",")
@@ -81,8 +82,8 @@ def contract(run: Executor, x: Tensor, weight: Tensor, equation: str, bias: Tens
 
 
 def einsum(run: Executor, equation: object, *operands: Tensor | Sequence[Tensor]) -> Read:
-    """Compute ``torch.einsum`` of two operands of which exactly one is a parameter; other cases are left to
-    PyTorch."""
+    """Compute ``torch.einsum`` of two operands of which exactly one is a parameter;
+    other cases are left to PyTorch."""
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     if not isinstance(equation, str) or len(tensors) != 2:
         return NotImplemented
@@ -103,7 +104,8 @@ def einsum(run: Executor, equation: object, *operands: Tensor | Sequence[Tensor]
 
 
 def matmul(run: Executor, input: Tensor, other: Tensor) -> Read:
-    """Compute ``torch.matmul`` of vectors, matrices and batches of matrices, one of which is a parameter."""
+    """Compute ``torch.matmul`` of vectors, matrices and batches of matrices, one of
+    which is a parameter."""
     if not (input.dim() and other.dim()):
         return NotImplemented
     left, right = "rk"[-input.dim() :], "kc"[: other.dim()]
@@ -111,7 +113,8 @@ def matmul(run: Executor, input: Tensor, other: Tensor) -> Read:
 
 
 def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Read:
-    """Compute ``beta * input + alpha * a @ b``, where a and b are matrices or batches of matrices."""
+    """Compute ``beta * input + alpha * a @ b``, where a and b are matrices or
+    batches of matrices."""
     y = matmul(run, a, b)
     if y is NotImplemented:
         return y
@@ -133,8 +136,8 @@ def convolution(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Read:
-    """Convolve maps of one, two or three dimensions; in three dimensions, the depth of the kernel counts as
-    channels."""
+    """Convolve maps of one, two or three dimensions; in three dimensions, the depth of
+    the kernel counts as channels."""
     dimensions = weight.dim() - 2
     flat = (1,) * (3 - dimensions)
     sizes, stride, dilation = (
@@ -168,8 +171,8 @@ def convolution(
             f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel; accepted: "
             "larger maps, or more padding"
         )
-    # A three-dimensional convolution reads one map for every position in depth, with the planes of the kernel
-    # as channels. Here ``cut`` has shape (n, C, D, H, W, k).
+    # A three-dimensional convolution reads one map for every position in depth, with
+    # the planes of the kernel as channels. Here ``cut`` has shape (n, C, D, H, W, k).
     cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]
     n, rows = len(x), cut.shape[2]
     maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * rows, shape[0], *x.shape[3:])
@@ -190,8 +193,8 @@ def transposed(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> Read:
-    """Run a transposed convolution: multiply the channels of every position by all weights of the kernel on
-    the die, then add overlaps and bias digitally."""
+    """Run a transposed convolution: multiply the channels of every position by all
+    weights of the kernel on the die, then add overlaps and bias digitally."""
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
@@ -219,8 +222,8 @@ def transposed(
 
 
 def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Compute the next state of an LSTM cell, output first, from the sums that the input matrix (``x``) and
-    the recurrent matrix (``h``) yield."""
+    """Compute the next state of an LSTM cell, output first, from the sums that the
+    input matrix (``x``) and the recurrent matrix (``h``) yield."""
     i, f, g, o = (x + h).chunk(4, dim=-1)
     c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
@@ -262,8 +265,8 @@ def recurrent(
     *rest: Any,
     kind: str,
 ) -> tuple[Tensor, ...] | types.NotImplementedType:
-    """Run the layers and directions of a recurrent module one after another; gates and cell state are
-    computed in PyTorch."""
+    """Run the layers and directions of a recurrent module one after another; gates and
+    cell state are computed in PyTorch."""
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
         path, module, _ = run.stack[-1]
         raise InputError(
@@ -309,8 +312,8 @@ _UNSEEN = types.FunctionType(
 
 
 def attention(run: Executor, *args: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
-    """Run attention, whose projections are three matrix products. The first dimension is time in PyTorch, and
-    samples on the die."""
+    """Run attention, whose projections are three matrix products. The first dimension
+    is time in PyTorch, and samples on the die."""
     arguments = inspect.signature(_ATTENTION).bind(*args, **named).arguments
     if not arguments.get("use_separate_proj_weight"):
         weights = zip("qkv", arguments["in_proj_weight"].chunk(3), strict=True)

@@ -1,4 +1,5 @@
-"""Watched: statistics of a matrix product's inputs over the samples: ranges, scales of channels, codes."""
+"""Watched: statistics of a matrix product's inputs over the samples: ranges, scales
+of channels, codes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +11,15 @@ from ndrite.emulator.spec.patches import Patches
 
 
 class Watched:
-    """Statistics of a matrix product's inputs over the samples: first the range of the values, then input
-    patches as codes of that range.
+    """Statistics of a matrix product's inputs over the samples: first the range of the
+    values, then input patches as codes of that range.
 
-    ``calls`` is the number of reads and ``seen`` the number of patches in all of them. ``codes`` uint8 (n, C
-    * kh * kw) are patches, evenly picked from the ``shown`` ones so far. ``given`` are the patches as the die
-    computes them, if the product is read once per sample. With several reads, those of the first would not be
-    representative.
+    ``calls`` is the number of reads and ``seen`` the number of patches in all of them.
+    ``codes`` uint8 (n, C
+    * kh * kw) are patches, evenly picked from the ``shown`` ones so far. ``given`` are
+      the patches as the die
+    computes them, if the product is read once per sample. With several reads, those of
+    the first would not be representative.
 
     ``low`` and ``high`` float64 (C,) are the ends of the values of each channel.
     """
@@ -31,18 +34,19 @@ class Watched:
 
     @property
     def input_range(self) -> InputRange:
-        """Return the values that codes 0 and 255 stand for. If 0 lies between them, a code stands for exactly
-        0."""
+        """Return the values that codes 0 and 255 stand for. If 0 lies between them, a
+        code stands for exactly 0."""
         low, high = float(self.low.min()), float(self.high.max())
         span = code_span(low, high, (0.0,) if low < 0 < high else ())
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
     def balance(self, largest_weights: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float64]:
-        """Return the scales (C,) by which the values of channels are divided from now on, from the largest
-        weight (C,) of each channel: max|x|^share / max|w|^(1 - share).
+        """Return the scales (C,) by which the values of channels are divided from
+        now on, from the largest weight (C,) of each channel: max|x|^share /
+        max|w|^(1 - share).
 
-        Xiao et al., SmoothQuant, ICML 2023, arXiv 2211.10438, equation 4. Channels without values or weights
-        count as the smallest of the others.
+        Xiao et al., SmoothQuant, ICML 2023, arXiv 2211.10438, equation 4. Channels
+        without values or weights count as the smallest of the others.
         """
         largest = np.maximum(np.abs(self.low), np.abs(self.high)), largest_weights
         inputs, weights = (np.maximum(v, v[v > 0].min(initial=v.max() or 1.0)) for v in largest)
@@ -51,10 +55,11 @@ class Watched:
         return scale
 
     def show(self, watching: str, x: npt.NDArray[np.floating], patches: Patches, wanted: int) -> None:
-        """Record the input maps ``x`` (n, C, H, W) of one read of the product. Samples pass through the
-        module up to three times, and ``watching`` names the pass. In "range", the range of values is
-        extended. In "rows", patches are added as codes, at most ``wanted`` in all. In "given", which is used
-        if the product is read once, these patches are replaced by those that the die itself computes."""
+        """Record the input maps ``x`` (n, C, H, W) of one read of the product. Samples
+        pass through the module up to three times, and ``watching`` names the pass. In
+        "range", the range of values is extended. In "rows", patches are added as codes,
+        at most ``wanted`` in all. In "given", which is used if the product is read
+        once, these patches are replaced by those that the die itself computes."""
         count = len(x) * patches.positions
         if watching == "range":
             if x.size:

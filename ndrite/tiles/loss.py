@@ -1,7 +1,9 @@
-"""Loss of a module on tiles, by cause of error and by matrix product, in any metric that the user provides.
+"""Loss of a module on tiles, by cause of error and by matrix product, in any metric
+that the user provides.
 
-A product's error is computed in floating point by ``ndrite.emulator.mapping.explain.forward``, as for a
-network that was imported; what lies between products is PyTorch's. Causes and products do not add up.
+A product's error is computed in floating point by
+``ndrite.emulator.mapping.explain.forward``, as for a network that was imported; what
+lies between products is PyTorch's. Causes and products do not add up.
 """
 
 from __future__ import annotations
@@ -34,15 +36,16 @@ from ndrite.tiles.source import Metric, Source, read_source, source_file
 
 MODULE = "ndrite.tiles.loss"
 WEIGHTS_KEPT = 1 << 24
-"""Number of weights whose float models are kept in memory for all causes, at some 140 B per weight; products
-beyond it are mapped again for every cause."""
+"""Number of weights whose float models are kept in memory for all causes, at some 140 B
+per weight; products beyond it are mapped again for every cause."""
 
 
 @dataclass
 class ReadAs:
-    """Says how matrix products are computed while a loss is explained. ``causes`` are the errors to apply, in
-    floats, to the products in ``names`` (None: to all products). If ``causes`` is None, the products in
-    ``names`` are read on the die. All other products are exact floats.
+    """Says how matrix products are computed while a loss is explained. ``causes`` are
+    the errors to apply, in floats, to the products in ``names`` (None: to all
+    products). If ``causes`` is None, the products in ``names`` are read on the die. All
+    other products are exact floats.
 
     ``seen``: names of the products that were read.
     """
@@ -56,8 +59,8 @@ class ReadAs:
     def read(
         self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
     ) -> Tensor | None:
-        """Compute the product's sums for ``x``, without the bias if the die adds it. The result None means
-        that the caller must read the product on the die.
+        """Compute the product's sums for ``x``, without the bias if the die adds it.
+        The result None means that the caller must read the product on the die.
 
         ``call``: which read of the product in this pass.
         """
@@ -89,8 +92,8 @@ class ReadAs:
         if INPUTS in self.causes:
             u = np.rint(np.clip(u, 0.0, 1.0) * INPUT_MAX) / INPUT_MAX
         causes = [cause for cause in self.causes if cause != INPUTS]
-        # Each product is the first product of a network of its own; separate seeds keep the read noise of
-        # different products independent.
+        # Each product is the first product of a network of its own; separate seeds keep
+        # the read noise of different products independent.
         (seed,) = np.random.SeedSequence((self.seed, product.number, call)).generate_state(1, np.uint64)
         model = Forward(network, mapped.program, mapped.die, built, causes, int(seed))
         model.correct(product.rows())
@@ -106,8 +109,8 @@ class ReadAs:
 
 
 def _codes(u: Floats) -> Codes:
-    """Scale values 0..1 by 255 to the unit of codes, without rounding, since ``Forward`` divides its inputs
-    by 255."""
+    """Scale values 0..1 by 255 to the unit of codes, without rounding, since
+    ``Forward`` divides its inputs by 255."""
     return u * INPUT_MAX  # type: ignore[return-value]
 
 
@@ -119,19 +122,20 @@ def explain_module(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> ModuleLoss:
-    """Explain how a module's metric changes on tiles, by cause of error and by matrix product; implements
-    ``ndrite.explain``.
+    """Explain how a module's metric changes on tiles, by cause of error and by matrix
+    product; implements ``ndrite.explain``.
 
-    Every cause of error is applied alone, with column gains and biases corrected as on the die. Then all
-    causes are applied together in floating point, and after that the integers of the gateware. Last, each
-    product is put on the die alone.
+    Every cause of error is applied alone, with column gains and biases corrected as on
+    the die. Then all causes are applied together in floating point, and after that the
+    integers of the gateware. Last, each product is put on the die alone.
 
-    The dies have the seeds from that of ``assessed`` on; the ``crew`` shares them. ``products``: whether the
-    products are measured one by one. ``folder``: where results of dies are kept. ``progress`` is called after
-    every metric or, with other processes or a folder, after every die.
+    The dies have the seeds from that of ``assessed`` on; the ``crew`` shares them.
+    ``products``: whether the products are measured one by one. ``folder``: where
+    results of dies are kept. ``progress`` is called after every metric or, with other
+    processes or a folder, after every die.
 
-    Raises EmulatorError as ``analog`` does, and if the metric raises or gives no finite number, or if its
-    samples miss a product.
+    Raises EmulatorError as ``analog`` does, and if the metric raises or gives no finite
+    number, or if its samples miss a product.
     """
     chip, seed = assessed.chip if isinstance(assessed.chip, Chip) else load_chip(assessed.chip), assessed.seed
     source = assessed.source
@@ -180,7 +184,8 @@ def losses(
     products: bool,
     channel_ranges: float | None,
 ) -> Row:
-    """Compute the metric of a module on one die, by cause and by product, as a run of the engine."""
+    """Compute the metric of a module on one die, by cause and by product, as a
+    run of the engine."""
     read = read_source(source, function)
     assessed = Assessment(
         read.module, parse_chip(chip), read.samples, read.metric, seed=die, channel_ranges=channel_ranges
@@ -189,8 +194,9 @@ def losses(
 
 
 def _losses(source: Source, assessed: Assessment, products: bool, progress: Progress | None = None) -> Row:
-    """Compute the metric on one die: the float ``reference``, the metric by cause of error (``causes``) and
-    by matrix product (``products``), and the products' ``shares`` of the multiplications."""
+    """Compute the metric on one die: the float ``reference``, the metric by cause of
+    error (``causes``) and by matrix product (``products``), and the products'
+    ``shares`` of the multiplications."""
     tiled, die = assessed.on_tiles(source), assessed.seed
     placement: Placement = tiled.ndrite
     names = [product.name for product in placement.products.values()]
@@ -218,8 +224,8 @@ def _losses(source: Source, assessed: Assessment, products: bool, progress: Prog
 
 
 def in_floats(tiled: torch.nn.Module, placement: Placement, metric: Metric) -> float:
-    """Return the metric with exact matrix products. Raises EmulatorError if the samples never reach a
-    product."""
+    """Return the metric with exact matrix products. Raises EmulatorError if the samples
+    never reach a product."""
     floats = ReadAs(())
     value = measure(tiled, placement, metric, floats)
     missed = [p.name for p in placement.products.values() if p.name not in floats.seen]
@@ -233,7 +239,8 @@ def in_floats(tiled: torch.nn.Module, placement: Placement, metric: Metric) -> f
 
 
 def measure(tiled: torch.nn.Module, placement: Placement, metric: Metric, reading: ReadAs) -> float:
-    """Return the metric of a module on tiles while its matrix products are computed as ``reading`` says."""
+    """Return the metric of a module on tiles while its matrix products are computed as
+    ``reading`` says."""
     placement.reading = reading
     try:
         with evaluating(tiled), torch.no_grad():

@@ -1,5 +1,5 @@
-"""Placement: the die and board of a module's products, how they are read, and the table of what runs
-where."""
+"""Placement: the die and board of a module's products, how they are read, and the table
+of what runs where."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from ndrite.tiles.watch import Stamp, Watch
 
 SEED_BITS = 48
-"""Number of bits of a die's seed; in the key of the read noise, the bits above them count the reads of a
-product."""
+"""Number of bits of a die's seed; in the key of the read noise, the bits above them
+count the reads of a product."""
 CALLS_MAX = 1 << (64 - SEED_BITS)
 Call = tuple[tuple[object, ...], dict[str, object]]
 """Positional and named arguments of one call of a module."""
 
 
 class ReadInputs(NamedTuple):
-    """Inputs of one read of a product: its weight (K, M) and bias (M,) as tensors, the program on the board,
-    and the input codes uint8 (n, inputs)."""
+    """Inputs of one read of a product: its weight (K, M) and bias (M,) as tensors, the
+    program on the board, and the input codes uint8 (n, inputs)."""
 
     weight: Tensor
     bias: Tensor | None
@@ -47,9 +47,9 @@ class ReadInputs(NamedTuple):
 class Row:
     """One row of the table of what runs where: a product of a matrix with vectors or patches.
 
-    ``name`` is that of the module, or of PyTorch's operator; ``where`` is "die", "host" or "torch";
-    ``inputs``, ``outputs`` and ``tiles`` are K, M and the number of row tiles, 0 if the product is not on the
-    die; ``macs`` are multiplications per sample.
+    ``name`` is that of the module, or of PyTorch's operator; ``where`` is "die", "host"
+    or "torch"; ``inputs``, ``outputs`` and ``tiles`` are K, M and the number of row
+    tiles, 0 if the product is not on the die; ``macs`` are multiplications per sample.
     """
 
     name: str
@@ -62,8 +62,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Table of what runs where: the matrix products, and what PyTorch computes (``others`` counts modules by
-    class)."""
+    """Table of what runs where: the matrix products, and what PyTorch computes
+    (``others`` counts modules by class)."""
 
     rows: tuple[Row, ...]
     others: tuple[tuple[str, int], ...] = ()
@@ -105,11 +105,13 @@ class Table:
 
 @dataclass(eq=False, repr=False)
 class Placement:
-    """State that all matrix products of one module on tiles share, available as ``model.ndrite``.
+    """State that all matrix products of one module on tiles share, available as
+    ``model.ndrite``.
 
-    Sample i of a batch is inference ``first_index + i``. A product that is read several times in one forward
-    pass (a recurrent layer, tied weights) reads call c with seed ``seed + c * 2^48``. So the same call gives
-    the same result, and a sample's result does not depend on what is beside it in the batch.
+    Sample i of a batch is inference ``first_index + i``. A product that is read several
+    times in one forward pass (a recurrent layer, tied weights) reads call c with seed
+    ``seed + c * 2^48``. So the same call gives the same result, and a sample's result
+    does not depend on what is beside it in the batch.
 
     Attributes
     ----------
@@ -118,33 +120,37 @@ class Placement:
     url:
         The board, as for ``ndrite.connect``.
     first_index:
-        Inference index of a batch's first sample: set it where batches of one data set follow each other.
+        Inference index of a batch's first sample: set it where batches of one data set
+        follow each other.
     noise:
         Whether reads are noisy, as they are on the board; training draws its own noise.
     clip_rms:
-        Weights are clipped at this multiple of the root mean square of their column, in training and on the
-        die.
+        Weights are clipped at this multiple of the root mean square of their column, in
+        training and on the die.
     channel_ranges:
-        Share 0..1 of the differences between an input's channels that is moved into the weights; None: all
-        channels have one range.
+        Share 0..1 of the differences between an input's channels that is moved into the
+        weights; None: all channels have one range.
     samples:
-        Calls of the module that provide the inputs of its products: (positional, named) arguments each.
+        Calls of the module that provide the inputs of its products: (positional,
+        named) arguments each.
     digital:
         Names of the products that stay in floats.
     keep:
-        Whether products stay as they are mapped while only other parameters change: norms, biases or adapters
-        that are tuned on a die which has been programmed.
+        Whether products stay as they are mapped while only other parameters change:
+        norms, biases or adapters that are tuned on a die which has been programmed.
     check:
         Whether every pass hashes the parameters, beside PyTorch's counts of their changes.
 
-    Internal attributes: ``root`` is the module. ``watch`` has its tensors as of the last pass
-    (``ndrite.tiles.watch``), and ``changed`` says whether they have changed since ``state``. ``watching`` is
-    the purpose of a pass of the samples: "range" or "rows" in floats, or "given" by the die while products
-    are mapped. ``state`` and ``placed`` are digests of the module's state when it was calibrated and when it
-    was mapped. ``weights`` are digests of the products' weights then, and ``stamps`` the counts with which
-    ``keep`` last found them unchanged. ``executor`` is the pass under way; ``lock`` is held during a pass,
-    since threads share the board. ``read`` records the inputs of each read if it is a dictionary. ``reading``
-    says how products are read while a loss is explained (``ndrite.tiles.loss``).
+    Internal attributes: ``root`` is the module. ``watch`` has its tensors as of the
+    last pass (``ndrite.tiles.watch``), and ``changed`` says whether they have changed
+    since ``state``. ``watching`` is the purpose of a pass of the samples: "range" or
+    "rows" in floats, or "given" by the die while products are mapped. ``state`` and
+    ``placed`` are digests of the module's state when it was calibrated and when it was
+    mapped. ``weights`` are digests of the products' weights then, and ``stamps`` the
+    counts with which ``keep`` last found them unchanged. ``executor`` is the pass under
+    way; ``lock`` is held during a pass, since threads share the board. ``read`` records
+    the inputs of each read if it is a dictionary. ``reading`` says how products are
+    read while a loss is explained (``ndrite.tiles.loss``).
     """
 
     chip: Chip
@@ -186,8 +192,8 @@ class Placement:
         )
 
     def table(self) -> Table:
-        """Return the table of what runs where in printable form, with the share of multiplications on
-        tiles."""
+        """Return the table of what runs where in printable form, with the share of
+        multiplications on tiles."""
         return self.what
 
     def close(self) -> None:
@@ -199,18 +205,19 @@ class Placement:
     def run(
         self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int
     ) -> npt.NDArray[np.int32]:
-        """Return the column sums int32 (n, outputs) of product ``name`` for input codes uint8 (n, inputs).
-        ``first`` is the number of the first sample, which selects its noise."""
-        # A golden board takes no more memory than the weights of a product, so each product gets a golden
-        # board of its own.
+        """Return the column sums int32 (n, outputs) of product ``name`` for input
+        codes uint8 (n, inputs). ``first`` is the number of the first sample, which
+        selects its noise."""
+        # A golden board takes no more memory than the weights of a product, so each
+        # product gets a golden board of its own.
         key = name if self.url.startswith("golden:") else ""
         board, programmed = self._boards.get(key, (None, None))
         if board is None:
             board = connect(self.url)
         if programmed is not program:
             self._boards[key] = board, None  # recorded first, so that it is closed even after an error
-            # The codes are computed here, so the program is sent without its input range; otherwise the board
-            # would warn that codes are not values.
+            # The codes are computed here, so the program is sent without its input
+            # range; otherwise the board would warn that codes are not values.
             board.program(replace(program, meaning=Meaning()))
             self._boards[key] = board, program
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)

@@ -31,15 +31,17 @@ ROWS_MIN = 16
 """Fewest input patches that the samples must provide for a product."""
 ROWS_MAX = 2048
 SUMS_MAX = 1 << 23
-"""Largest number of partial sums (of tiles and input slices) that converters are calibrated on. For large
-products fewer patches are used, so that mapping stays within a gibibyte of memory."""
+"""Largest number of partial sums (of tiles and input slices) that converters are
+calibrated on. For large products fewer patches are used, so that mapping stays within a
+gibibyte of memory."""
 SPAN_MIN = 1e-12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A matrix product mapped onto the die: its program for a single patch, the value of one step of each
-    column's sum float64 (M,), and the bias that is included in the sums."""
+    """A matrix product mapped onto the die: its program for a single patch, the
+    value of one step of each column's sum float64 (M,), and the bias that is
+    included in the sums."""
 
     program: Program
     step: npt.NDArray[np.float64]
@@ -47,14 +49,15 @@ class OnDie:
 
 
 class Product(torch.nn.Module):
-    """A matrix product on tiles: a matrix (K, M), applied to vectors (n, K) or to the patches of maps (n, C,
-    H, W).
+    """A matrix product on tiles: a matrix (K, M), applied to vectors (n, K) or to the
+    patches of maps (n, C, H, W).
 
     It holds no weights: they are handed to ``read``.
 
-    ``name``: in tables and errors; ``held``: the module that has its weights, their attribute, and the
-    offset in it; ``placement``: die and board; ``outputs``: M; ``patches``: of a map just large enough for
-    the kernel; its height and width are those of each call; ``whole``: whether it takes vectors.
+    ``name``: in tables and errors; ``held``: the module that has its weights, their
+    attribute, and the offset in it; ``placement``: die and board; ``outputs``: M;
+    ``patches``: of a map just large enough for the kernel; its height and width are
+    those of each call; ``whole``: whether it takes vectors.
 
     ``number``, 0..255, selects its cells and its read noise.
     """
@@ -82,7 +85,8 @@ class Product(torch.nn.Module):
         self.on_die: OnDie | None = None
         self._programs: dict[Shape, Program] = {}
         view = view_of(placement.chip, clip_rms=placement.clip_rms)
-        # Twice the kernel's height and width: a map of exactly the kernel's size would be taken for a vector.
+        # Twice the kernel's height and width: a map of exactly the kernel's size would
+        # be taken for a vector.
         channels, height, width = patches.shape
         wide = dataclasses.replace(patches, shape=(channels, 2 * height, 2 * width))
         self.reading = Reading(outputs, view, None if whole else wide, kept=False)
@@ -109,8 +113,8 @@ class Product(torch.nn.Module):
         return x if self.placement.channel_ranges is None else x / along(self.scale, x)
 
     def multiplied(self, weight: Tensor) -> Tensor:
-        """Return the weights (K, M) multiplied by the scales of their inputs' channels: with divided inputs
-        they give the same sums."""
+        """Return the weights (K, M) multiplied by the scales of their inputs' channels:
+        with divided inputs they give the same sums."""
         if self.placement.channel_ranges is None:
             return weight
         by_group = self._by_group(self.scale).to(weight).t()
@@ -126,8 +130,8 @@ class Product(torch.nn.Module):
             self.scale.copy_(torch.from_numpy(scale))
 
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
-        """Set the initial input range, mean input and converter ranges for training, from input ``codes`` and
-        ``weight`` (K, M)."""
+        """Set the initial input range, mean input and converter ranges for training,
+        from input ``codes`` and ``weight`` (K, M)."""
         range_given, p = self.watched.input_range, self.patches
         inputs_seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
         inputs_seen = inputs_seen.view(len(inputs_seen), p.shape[0], *p.kernel)
@@ -140,14 +144,14 @@ class Product(torch.nn.Module):
         self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._by_group(self.centre))
 
     def _by_group(self, values: Tensor) -> Tensor:
-        """Return ``values`` (C,) of the channels for each input of a patch, by group of a grouped convolution
-        (groups, K)."""
+        """Return ``values`` (C,) of the channels for each input of a patch, by group of
+        a grouped convolution (groups, K)."""
         kernel = self.patches.kernel[0] * self.patches.kernel[1]
         return values.view(self.patches.groups, -1).repeat(1, kernel)
 
     def rows(self) -> npt.NDArray[np.uint8]:
-        """Return the input codes (n, C * kh * kw) on which the mapping is calibrated. Raises EmulatorError if
-        the samples provide too few inputs."""
+        """Return the input codes (n, C * kh * kw) on which the mapping is calibrated.
+        Raises EmulatorError if the samples provide too few inputs."""
         count = len(self.watched.codes)
         if count < ROWS_MIN:
             raise EmulatorError(
@@ -167,21 +171,21 @@ class Product(torch.nn.Module):
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
-        """Sample the cells of this product's part of the die again; the same seed makes them the same each
-        time."""
+        """Sample the cells of this product's part of the die again; the same seed makes
+        them the same each time."""
         return self.mapped(weight, bias)[1].die
 
     def mapped(self, weight: Tensor, bias: Tensor | None) -> tuple[Network, Mapped]:
-        """Map the limited weights and the bias; return a network that consists of this product alone, and its
-        mapping."""
+        """Map the limited weights and the bias; return a network that consists of this
+        product alone, and its mapping."""
         limited = self.reading.limit(self.multiplied(weight.detach()))[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
         place, watched, p = self.placement, self.watched, self.patches
         codes, exact = self.rows(), None
         inputs = watched.input_range
-        # An input is x = low + span * u with u in 0..1: span is multiplied into the weights, low * weights is
-        # added to the bias.
+        # An input is x = low + span * u with u in 0..1: span is multiplied into the
+        # weights, low * weights is added to the bias.
         dense = Dense(
             (w * inputs.span).astype(np.float32),
             (b + inputs.low * w.sum(axis=0)).astype(np.float32),
@@ -208,7 +212,8 @@ class Product(torch.nn.Module):
         return network, mapped
 
     def network_on(self, network: Network, shape: Shape) -> Network:
-        """Return ``network``, which consists of this product alone, changed to maps of ``shape``."""
+        """Return ``network``, which consists of this product alone, changed to
+        maps of ``shape``."""
         (node,) = network.products
         patches = dataclasses.replace(self.patches, shape=shape)
         return dataclasses.replace(network, nodes=(dataclasses.replace(node, patches=patches),), shape=shape)
@@ -225,11 +230,11 @@ class Product(torch.nn.Module):
         return self._programs[shape]
 
     def read(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None, each: int = 1) -> Tensor:
-        """Compute the matrix product of vectors (n, K), or of maps (n, C, H, W) that already include their
-        border.
+        """Compute the matrix product of vectors (n, K), or of maps (n, C, H, W) that
+        already include their border.
 
-        ``each``: number of vectors or maps of one sample, one after the other. Returns (n, M) or (n, M, rows,
-        columns).
+        ``each``: number of vectors or maps of one sample, one after the other. Returns
+        (n, M) or (n, M, rows, columns).
         """
         place, watched = self.placement, self.watched
         if x.is_meta:  # checked before this module moves to that device
@@ -276,7 +281,8 @@ class Product(torch.nn.Module):
         return y
 
     def _show(self, x: Tensor) -> None:
-        """Record the inputs of one read, (n, K) or (n, C, H, W), in the product's ``Watched`` statistics."""
+        """Record the inputs of one read, (n, K) or (n, C, H, W), in the product's
+        ``Watched`` statistics."""
         divided = self.divided(x.detach())
         maps = divided.reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
         patches = dataclasses.replace(self.patches, shape=maps.shape[1:])
@@ -295,7 +301,8 @@ class Product(torch.nn.Module):
     def _read(
         self, mapped: OnDie, x: Tensor, weight: Tensor, bias: Tensor | None, each: int, call: int
     ) -> Tensor:
-        """Compute the matrix product on the board: send codes, and scale the sums that the board returns."""
+        """Compute the matrix product on the board: send codes, and scale the sums that
+        the board returns."""
         place = self.placement
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
         program = self.program_on(mapped.program, shape)
@@ -325,8 +332,8 @@ class Product(torch.nn.Module):
         return y.to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Compute the matrix product with the errors of the chip, for training. The mean of the inputs is
-        removed before errors are applied.
+        """Compute the matrix product with the errors of the chip, for training. The
+        mean of the inputs is removed before errors are applied.
 
         The die does the same: its converters' offsets and its bias correction take the mean.
         """
@@ -358,8 +365,8 @@ class Product(torch.nn.Module):
                     run.bias_errors[self] = reading.bias_error(offset, full[None])
             y, centre_sums = y + noise, centre_sums + run.bias_errors.get(self, 0.0)
         if view.read_noise:
-            # Read noise depends on the inputs: the part that the cells cause grows with the whole input, mean
-            # included.
+            # Read noise depends on the inputs: the part that the cells cause grows with
+            # the whole input, mean included.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
             y = y + torch.randn_like(y) * along(sigma, y)

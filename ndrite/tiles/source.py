@@ -1,4 +1,5 @@
-"""Source: a module with typical inputs and a metric, as Python objects or from a user's file."""
+"""Source: a module with typical inputs and a metric, as Python objects or
+from a user's file."""
 
 import importlib.util
 import pickle
@@ -13,11 +14,13 @@ from ndrite.host import InputError
 from ndrite.runs import File
 
 Metric = Callable[[Any], Any]
-"""A function that measures a module by calling it as the user does: accuracy, perplexity, mean error."""
+"""A function that measures a module by calling it as the user does: accuracy,
+perplexity, mean error."""
 
 
 class Source(NamedTuple):
-    """A PyTorch module, samples for it (as for ``ndrite.analog``) and the metric that judges it."""
+    """A PyTorch module, samples for it (as for ``ndrite.analog``) and the
+    metric that judges it."""
 
     module: torch.nn.Module
     samples: object
@@ -37,14 +40,16 @@ def source_of(
     *,
     judged: bool = True,
 ) -> Source:
-    """Return a module, its samples and its metric. Arguments that are passed are checked. If ``module`` is
-    the text ``FILE.py:FUNCTION``, samples and metric that are not passed are loaded from that file.
+    """Return a module, its samples and its metric. Arguments that are passed are
+    checked. If ``module`` is the text ``FILE.py:FUNCTION``, samples and metric that are
+    not passed are loaded from that file.
 
-    The function returns the module; of the same file, ``samples()`` returns typical inputs and
-    ``metric(module)`` a number. Arguments come before those of the file. ``judged``: a metric is needed.
+    The function returns the module; of the same file, ``samples()`` returns typical
+    inputs and ``metric(module)`` a number. Arguments come before those of the file.
+    ``judged``: a metric is needed.
 
-    Raises InputError: the file cannot be run, lacks a function, or one of them raises; an argument is
-    missing, or is none. EmulatorError: ``module`` is not a module.
+    Raises InputError: the file cannot be run, lacks a function, or one of them raises;
+    an argument is missing, or is none. EmulatorError: ``module`` is not a module.
     """
     where = ""
     if isinstance(module, str):
@@ -66,10 +71,10 @@ def source_of(
 def source_file(
     module: torch.nn.Module | str, source: Source, chosen: tuple[object, Metric | None], folder: Path
 ) -> tuple[File, str]:
-    """Provide a file and a function name from which other processes load ``source``: the user's own file if
-    ``module`` names one that also provides samples and metric, else a pickle in ``folder``. ``chosen`` are
-    the samples and the metric that the caller passes in place of the file's, None for each that is not
-    passed.
+    """Provide a file and a function name from which other processes load ``source``:
+    the user's own file if ``module`` names one that also provides samples and metric,
+    else a pickle in ``folder``. ``chosen`` are the samples and the metric that the
+    caller passes in place of the file's, None for each that is not passed.
 
     Raises InputError where Python cannot pickle a part.
     """
@@ -96,8 +101,8 @@ def read_source(file: File, function: str) -> Source:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """Run a user's Python file and return its global names. Its imports are searched in the file's own folder
-    too."""
+    """Run a user's Python file and return its global names. Its imports are searched in
+    the file's own folder too."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     name = f"{path.stem}_of_user"

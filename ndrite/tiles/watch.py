@@ -1,12 +1,13 @@
-"""Watch: detects changes of a module since its products were mapped, without reading its values.
+"""Watch: detects changes of a module since its products were mapped, without
+reading its values.
 
-PyTorch counts the changes of a tensor in place (``_version``), and a tensor that was replaced lies elsewhere
-(``data_ptr``). A pass compares these, which takes microseconds; hashing every weight takes as long as the
-pass.
+PyTorch counts the changes of a tensor in place (``_version``), and a tensor that was
+replaced lies elsewhere (``data_ptr``). A pass compares these, which takes microseconds;
+hashing every weight takes as long as the pass.
 
-What this misses: values written past PyTorch (``tensor.data``, ``tensor.numpy()``, another process's shared
-memory), and attributes that are neither tensors nor plain values. ``analog(..., check=True)`` hashes in every
-pass and finds the former.
+What this misses: values written past PyTorch (``tensor.data``, ``tensor.numpy()``,
+another process's shared memory), and attributes that are neither tensors nor plain
+values. ``analog(..., check=True)`` hashes in every pass and finds the former.
 """
 
 import bisect
@@ -23,11 +24,13 @@ NOT_STATE = ("num_batches_tracked", "training")
 Place = tuple[str, str, int]
 """Path of a module, name of one of its tensors, and an offset in that tensor."""
 Stamp = tuple[int, int, int]
-"""Identity of a tensor, PyTorch's count of changes in place, and address; differs once the tensor changed."""
+"""Identity of a tensor, PyTorch's count of changes in place, and address; differs once
+the tensor changed."""
 
 
 class Watch:
-    """A record of the tensors and plain attributes of ``root`` at the time when the record was made.
+    """A record of the tensors and plain attributes of ``root`` at the time when
+    the record was made.
 
     ``key`` differs once one of them has changed. ``find`` tells which tensor holds an address.
     """
@@ -48,7 +51,8 @@ class Watch:
             for number, (_, _, tensor) in enumerate(self._tensors)
             if tensor.numel() and not tensor.is_meta
         )
-        # If several tensors share an address (tied weights), the first of them in the module's order is used.
+        # If several tensors share an address (tied weights), the first of them in the
+        # module's order is used.
         first_at: dict[int, int] = {}
         for address, number in spans:
             first_at.setdefault(address, number)
@@ -57,8 +61,8 @@ class Watch:
         self._stamps = {(path, name): _stamp(tensor) for path, name, tensor in self._tensors}
 
     def now(self) -> list[object]:
-        """Return the present state, for comparison: identity, version and address of every tensor, and plain
-        attributes."""
+        """Return the present state, for comparison: identity, version and address of
+        every tensor, and plain attributes."""
         key: list[object] = []
         for module in self.modules.values():
             key += map(id, module._modules.values())
@@ -80,7 +84,8 @@ class Watch:
         return self.key == self.now()
 
     def stamps(self, places: Iterable[tuple[str, str]]) -> list[Stamp | None]:
-        """Return what differs once one of the tensors at ``places`` (path of a module, name) has changed."""
+        """Return what differs once one of the tensors at ``places`` (path of a module,
+        name) has changed."""
         return [self._stamps.get(place) for place in places]
 
     def find(self, address: int) -> Place | None:
@@ -94,15 +99,15 @@ class Watch:
 
 
 def tensors_of(module: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Return a module's own parameters by name, and the tensors among its attributes, which hooks may have
-    put there."""
+    """Return a module's own parameters by name, and the tensors among its attributes,
+    which hooks may have put there."""
     yield from ((name, value) for name, value in module._parameters.items() if value is not None)
     yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 
 
 def state_of(root: torch.nn.Module) -> str:
-    """Return the SHA-256 over everything that a module's forward pass may depend on: parameters, buffers, and
-    plain attributes."""
+    """Return the SHA-256 over everything that a module's forward pass may depend on:
+    parameters, buffers, and plain attributes."""
     check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
@@ -132,8 +137,8 @@ def _bytes_of(tensor: Tensor) -> memoryview:
 
 
 def check_values(root: torch.nn.Module) -> None:
-    """Raise EmulatorError if a parameter or buffer of ``root`` has a shape but no values (PyTorch's device
-    meta)."""
+    """Raise EmulatorError if a parameter or buffer of ``root`` has a shape but no
+    values (PyTorch's device meta)."""
     for name, value in (*root.named_parameters(), *root.named_buffers()):
         if value.is_meta:
             raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
@@ -148,6 +153,7 @@ def _is_plain(name: str, value: object) -> bool:
 
 
 def _stamp(tensor: Tensor) -> Stamp:
-    """Return what differs once a tensor was replaced or written to: its identity, PyTorch's count of changes
-    in place (-1 under ``torch.inference_mode``, which has no count), and its address."""
+    """Return what differs once a tensor was replaced or written to: its identity,
+    PyTorch's count of changes in place (-1 under ``torch.inference_mode``, which has no
+    count), and its address."""
     return id(tensor), -1 if tensor.is_inference() else tensor._version, tensor.data_ptr()

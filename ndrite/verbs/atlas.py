@@ -73,23 +73,25 @@ def atlas(
 ) -> Atlas | Found:
     """Show which learning rule suits a device, and what to improve.
 
-    Trains a network by every learning rule, with devices of many numbers of states, asymmetries and noises,
-    and with your device. The page shows your device's accuracy, the nearest devices that lose 3 points and
-    1 point against floats, and the gain from twice the states, half the asymmetry or half the noise. Every
-    rate is the best of five on held-out samples and is judged on test samples. The same command continues
+    Trains a network by every learning rule, with devices of many numbers of states,
+    asymmetries and noises, and with your device. The page shows your device's accuracy,
+    the nearest devices that lose 3 points and 1 point against floats, and the gain from
+    twice the states, half the asymmetry or half the noise. Every rate is the best of
+    five on held-out samples and is judged on test samples. The same command continues
     where it was stopped.
 
     Parameters
     ----------
     inputs, labels:
-        Your own samples, uint8 (n, inputs), and their classes from 0, (n,). The first samples are learned
-        from, the next ones choose the rate, and the rest judge the result.
+        Your own samples, uint8 (n, inputs), and their classes from 0, (n,). The
+        first samples are learned from, the next ones choose the rate, and the rest
+        judge the result.
     device:
-        Description of weight devices, one dot on the atlas; may be given several times. The map uses the
-        spread from device to device of the first description.
+        Description of weight devices, one dot on the atlas; may be given several times.
+        The map uses the spread from device to device of the first description.
     output:
-        Page to write, such as atlas.html. Its numbers are written beside it as .json, and finished runs are
-        kept in .NAME.runs.
+        Page to write, such as atlas.html. Its numbers are written beside it as .json,
+        and finished runs are kept in .NAME.runs.
     picture:
         Draw the map into this file.
     data:
@@ -109,8 +111,9 @@ def atlas(
     rules:
         Rules to compare, residual among them; default: stochastic, manhattan, tiki-taka, agad.
     states, asymmetry, noise:
-        Axes of the map: mean steps that the nominal range holds, 2..65536; mean of |up - down| / (up + down),
-        0..0.5; deviation of a step from pulse to pulse, in steps, 0..10.
+        Axes of the map: mean steps that the nominal range holds, 2..65536; mean
+        of |up - down| / (up + down), 0..0.5; deviation of a step from pulse to
+        pulse, in steps, 0..10.
     full:
         Compute a map of 180 points instead of 30, if no axis is given.
 
@@ -190,7 +193,8 @@ def atlas(
 
 
 def _dots(device: Chip) -> list[Dot]:
-    """Return the entries of a device on the map: unchanged, and with each of the improvements."""
+    """Return the entries of a device on the map: unchanged, and with each of
+    the improvements."""
     law = insitu.law_of_weights(device, device.name)
     name = device.name.removeprefix("ideal+")
     changed = {improvement: insitu.improved(device, law, improvement) for improvement in insitu.IMPROVEMENTS}

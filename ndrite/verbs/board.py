@@ -28,18 +28,18 @@ COLUMNS = {
     "samples_per_s_compute": "array/s",
     "samples_per_s_link": "link/s",
 }
-"""Field of a record -> header of its column; these fit a terminal of 80 columns. The JSON output has all
-fields."""
+"""Field of a record -> header of its column; these fit a terminal of 80 columns. The
+JSON output has all fields."""
 
 
 @verb
 def list_boards() -> Found:
     """List the FPGA boards with their size and speed.
 
-    Columns: the array, clock and Fmax in MHz, used cells, and the number of weights that fit. array/s and
-    link/s are the samples per second of the shipped network that the array and the link allow. The figures
-    come from reports of past builds that ship with the package; Fmax is nextpnr's estimate. Nothing was
-    measured on hardware.
+    Columns: the array, clock and Fmax in MHz, used cells, and the number of weights
+    that fit. array/s and link/s are the samples per second of the shipped network that
+    the array and the link allow. The figures come from reports of past builds that ship
+    with the package; Fmax is nextpnr's estimate. Nothing was measured on hardware.
 
     Examples
     --------
@@ -63,7 +63,8 @@ def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
     if name == "board":
         return f"{value}{'*' * bool(row['earlier'])}{' !' * (row['timing_met'] is False)}"
-    # nextpnr does not time Gowin's multipliers, so its frequency for Gowin boards is not a speed.
+    # nextpnr does not time Gowin's multipliers, so its frequency for Gowin
+    # boards is not a speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"
     return str(value)
@@ -73,7 +74,8 @@ def _text(name: str, row: dict[str, Any]) -> str:
 def info(board: Board = "golden:", /) -> Found:
     """Show a board's identity, and the versions for an issue.
 
-    Prints identity, geometry (rows, lanes, memory depths in words) and counters (clock cycles, events).
+    Prints identity, geometry (rows, lanes, memory depths in words) and counters
+    (clock cycles, events).
 
     Examples
     --------
@@ -100,8 +102,8 @@ def flash(
 ) -> Found:
     """Load a bitstream into an FPGA board, with openFPGALoader.
 
-    Without ``permanent`` the bitstream is lost at power-off (the iCEBreaker always writes its flash). A build
-    whose timing failed is refused.
+    Without ``permanent`` the bitstream is lost at power-off (the iCEBreaker always
+    writes its flash). A build whose timing failed is refused.
 
     Parameters
     ----------
@@ -135,8 +137,8 @@ def serve(
 ) -> Found:
     """Serve a simulated board on a pseudo-terminal or a UDP socket.
 
-    Runs until Ctrl-C and prints how to reach it. Any baud rate will do: the simulated UART takes 4 clocks per
-    bit and waits for its client.
+    Runs until Ctrl-C and prints how to reach it. Any baud rate will do: the simulated
+    UART takes 4 clocks per bit and waits for its client.
 
     Parameters
     ----------
@@ -181,8 +183,9 @@ def serve(
 def selftest(board: Board, /, *, seed: Whole = 0, announce: Announce = unheard) -> Found:
     """Test a board's registers, memories and arithmetic.
 
-    Tests every word of every memory, then compares random networks with the golden model bit for bit. The
-    board loses its program. The exit code is 1 if any check fails.
+    Tests every word of every memory, then compares random networks with the
+    golden model bit for bit. The board loses its program. The exit code is 1
+    if any check fails.
 
     Parameters
     ----------
@@ -208,9 +211,9 @@ def scrub(
 ) -> Found:
     """Find the changed words in a chip's memories, and reload them.
 
-    Compares checksums that the gateware computes with the program's, and names each section with a changed
-    bit. Changed sections are repaired, and the exit code is then 1. During the comparison the board is busy:
-    about 30 clock cycles per memory word.
+    Compares checksums that the gateware computes with the program's, and names each
+    section with a changed bit. Changed sections are repaired, and the exit code is then
+    1. During the comparison the board is busy: about 30 clock cycles per memory word.
 
     Parameters
     ----------

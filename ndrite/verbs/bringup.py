@@ -43,10 +43,12 @@ def build(
 ) -> Found:
     """Build a bitstream for an FPGA board.
 
-    Runs synthesis, place and route, and packing. Needs the tools of ndrite[fpga], or native ones. Clock rates
-    in MHz are nextpnr's estimates, and samples per second follow from them; nothing is measured. The exit
-    code is 1 if no seed reaches the board's clock; then report and logs are written, but no bitstream. For
-    pcie-artix7, a PCIe card, the build ends after synthesis if openXC7 is missing, and says what is missing.
+    Runs synthesis, place and route, and packing. Needs the tools of ndrite[fpga], or
+    native ones. Clock rates in MHz are nextpnr's estimates, and samples per second
+    follow from them; nothing is measured. The exit code is 1 if no seed reaches the
+    board's clock; then report and logs are written, but no bitstream. For
+    pcie-artix7, a PCIe card, the build ends after synthesis if openXC7 is missing,
+    and says what is missing.
 
     Parameters
     ----------
@@ -55,9 +57,11 @@ def build(
     first_seed:
         The first seed; default: the seed of the board's committed report, or 1.
     jobs:
-        Number of seeds to try at once; each needs a core and up to 1.1 GB. Default: the number of cores.
+        Number of seeds to try at once; each needs a core and up to 1.1 GB. Default:
+        the number of cores.
     output:
-        Folder to write; a folder of an earlier build is replaced as a whole. Default: build/BOARD.
+        Folder to write; a folder of an earlier build is replaced as a whole.
+        Default: build/BOARD.
     part:
         Another part with the same die; 12k builds ulx3s-25f for a ULX3S-12F.
     address:
@@ -123,18 +127,21 @@ def bringup(
 ) -> Found:
     """Take a board from its bitstream to a test report.
 
-    Loads the bitstream, and tests link, memories, arithmetic, noise and speed. The board loses its program.
-    The exit code is 1 if any check fails; the report says which, with the build id and versions, and can be
-    attached to an issue. Nobody has run this on hardware yet.
+    Loads the bitstream, and tests link, memories, arithmetic, noise and speed. The
+    board loses its program. The exit code is 1 if any check fails; the report says
+    which, with the build id and versions, and can be attached to an issue. Nobody has
+    run this on hardware yet.
 
     Parameters
     ----------
     board:
-        Name of the board, as in ``ndrite board list``; default with ``simulated``: tang-nano-9k.
+        Name of the board, as in ``ndrite board list``; default with
+        ``simulated``: tang-nano-9k.
     port:
         Serial port of the UART, such as /dev/ttyUSB0; for a board on Ethernet HOST[:PORT].
     folder:
-        Folder that ``ndrite board build`` wrote; default: build/BOARD, which is built if it is missing.
+        Folder that ``ndrite board build`` wrote; default: build/BOARD, which is built
+        if it is missing.
     loaded:
         The bitstream is on the board already: do not load it.
     simulated:

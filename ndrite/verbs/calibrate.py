@@ -23,12 +23,14 @@ from ndrite.intervals import proportion
 from ndrite.url import connect
 
 HELD, MEASURED = 4, 1000
-"""Default of ``measure`` for a user's own samples: one of HELD samples is measured on, at most MEASURED
-samples in all."""
+"""Default of ``measure`` for a user's own samples: one of HELD samples is measured on,
+at most MEASURED samples in all."""
 LEARNING_SEED = 1 << 32
-"""Added to the read-noise seed while learning, so that tuning never sees the noise of the measurement."""
+"""Added to the read-noise seed while learning, so that tuning never sees the noise
+of the measurement."""
 CORRECTED_ON = 2000
-"""Number of samples, the last ones, on which the columns of the model of the die are corrected."""
+"""Number of samples, the last ones, on which the columns of the model of the
+die are corrected."""
 
 
 @sig.verb
@@ -56,19 +58,21 @@ def calibrate(
 ) -> LearnedOn:
     """Tune a programmed chip's neurons by ECRAM pulses.
 
-    Forward passes run on the board, with its errors and noise. From the outputs the host computes pulse
-    counts for the ECRAM of each neuron or basis; the pulses change the ECRAM's state by its nonlinear, noisy,
-    bounded law. The new curves are written to the board; weights do not change. The same call gives the same
-    program on every board. After Ctrl-C no file is written.
+    Forward passes run on the board, with its errors and noise. From the outputs the
+    host computes pulse counts for the ECRAM of each neuron or basis; the pulses change
+    the ECRAM's state by its nonlinear, noisy, bounded law. The new curves are written
+    to the board; weights do not change. The same call gives the same program on every
+    board. After Ctrl-C no file is written.
 
     Parameters
     ----------
     program:
         A result of `compile` or its file, for a chip with ECRAM at its neurons.
     inputs, labels:
-        Samples (n, inputs) and classes (n,) to learn from; the last of them are kept to measure on. Default:
-        training and test samples of the data set that the network names, else the samples that calibrated
-        the die, with the float network's answers.
+        Samples (n, inputs) and classes (n,) to learn from; the last of them are kept
+        to measure on. Default: training and test samples of the data set that the
+        network names, else the samples that calibrated the die, with the float
+        network's answers.
     output:
         File to write: the same network on the tuned die.
     method:
@@ -82,9 +86,9 @@ def calibrate(
     learning_seed:
         Seed of the ECRAMs' spread, the batches and the pulse noise.
     measure:
-        Number of samples to measure on before and after. From a data set they are the first test samples
-        (default: 1000). From your own samples they are the last ones (default: a quarter, at most 1000), and
-        these are not learned from.
+        Number of samples to measure on before and after. From a data set they are the
+        first test samples (default: 1000). From your own samples they are the last ones
+        (default: a quarter, at most 1000), and these are not learned from.
 
     Examples
     --------
@@ -180,13 +184,14 @@ def calibrate_board(
 ) -> tuning.CalibrationResult:
     """Tune the neurons of ``die`` on ``board``; at the end the board holds the tuned program.
 
-    Raises CompileError when the program's chip has no ECRAM, or the network is no chain. Raises HostError as
-    ``BoardApi.program`` and ``infer``.
+    Raises CompileError when the program's chip has no ECRAM, or the network is no
+    chain. Raises HostError as ``BoardApi.program`` and ``infer``.
 
-    ``network``: the float network the program was compiled from; None only with ``plan.method`` perturb;
-    ``x``, ``labels``: labelled samples to learn from, uint8 (n, inputs) and (n,); ``seed``, ``noise``: read
-    noise of the forward passes, as ``BoardApi.infer``; ``cells``: whether gradients go back through the
-    cells as a test read shows them, instead of the network's weights.
+    ``network``: the float network the program was compiled from; None only with
+    ``plan.method`` perturb; ``x``, ``labels``: labelled samples to learn from, uint8
+    (n, inputs) and (n,); ``seed``, ``noise``: read noise of the forward passes, as
+    ``BoardApi.infer``; ``cells``: whether gradients go back through the cells as a test
+    read shows them, instead of the network's weights.
     """
     chip = tuning.Tunable(program, die)
     learner = None if network is None else tuning.Learner(network, chip, cells=cells)

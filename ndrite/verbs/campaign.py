@@ -1,4 +1,5 @@
-"""campaign: runs many virtual chips of one program in resumable ranges, and summarises their votes."""
+"""campaign: runs many virtual chips of one program in resumable ranges, and
+summarises their votes."""
 
 import json
 import os
@@ -48,14 +49,15 @@ class Wafer(Summary):
     name, board:
         The program's name, and the URL of the board.
     votes:
-        Votes int64 (samples, outputs) and correct answers of every chip; None where an answer is not the
-        largest of all outputs.
+        Votes int64 (samples, outputs) and correct answers of every chip; None where an
+        answer is not the largest of all outputs.
     summary:
-        Plain values: mean of the measure (accuracy 0..1, an rms error in the model's unit) with its 95 %
-        interval over chips, yield at ``threshold`` with its own, and the float network's (``accuracy_float``,
-        ..), None where it is not known.
+        Plain values: mean of the measure (accuracy 0..1, an rms error in the model's
+        unit) with its 95 % interval over chips, yield at ``threshold`` with its own,
+        and the float network's (``accuracy_float``, ..), None where it is not known.
     on_host:
-        Whether chips were sampled and run on the host, since the program is not a chain that fits the board.
+        Whether chips were sampled and run on the host, since the program is not a chain
+        that fits the board.
     """
 
     name: str
@@ -68,7 +70,8 @@ class Wafer(Summary):
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Return the accuracy (0..1) of every chip, float64 (chips,). Only for samples that have classes."""
+        """Return the accuracy (0..1) of every chip, float64 (chips,). Only for samples
+        that have classes."""
         return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,8 +82,8 @@ class Wafer(Summary):
         return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the distribution of scores over chips, and the yield against its threshold; the file's suffix
-        is the format."""
+        """Draw the distribution of scores over chips, and the yield against its
+        threshold; the file's suffix is the format."""
         return drawing.save(figures.chips(self.summary), path)
 
 
@@ -112,9 +115,9 @@ def campaign(
 ) -> Wafer | Found:
     """Measure accuracy or error over many virtual chips of a program.
 
-    Every cell is drawn anew for each chip, and read noise in every trial. Votes are the same on every board;
-    intervals are 95 %. With an output the campaign survives Ctrl-C: the same call continues it, and may ask
-    for more chips.
+    Every cell is drawn anew for each chip, and read noise in every trial. Votes are the
+    same on every board; intervals are 95 %. With an output the campaign survives
+    Ctrl-C: the same call continues it, and may ask for more chips.
 
     Parameters
     ----------
@@ -131,8 +134,8 @@ def campaign(
     threshold:
         Lowest accuracy, 0..1, of a good chip (default: 0.85), or its largest rms error.
     chip:
-        Chip whose cell variation is sampled, if the program was not compiled with ``nominal``; default: the
-        chip that the program was compiled for.
+        Chip whose cell variation is sampled, if the program was not compiled with
+        ``nominal``; default: the chip that the program was compiled for.
 
     Examples
     --------
@@ -191,11 +194,12 @@ class CampaignWarning(UserWarning):
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
-    """Return ``program`` with the random cell variation that ``chip`` describes. Without ``chip``, the
-    program keeps its own variation; if it has none, the chip that it was compiled for provides it.
+    """Return ``program`` with the random cell variation that ``chip`` describes.
+    Without ``chip``, the program keeps its own variation; if it has none, the chip that
+    it was compiled for provides it.
 
-    Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
-    such chip.
+    Raises InputError when the program names no chip and none is given. Raises ChipError
+    when there is no such chip.
     """
     if program.variation is not None and chip is None:
         return program
@@ -215,6 +219,7 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
 
 
 def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    """Return the fraction of the chips that ``passed``, with its 95 % interval by Wilson's score."""
+    """Return the fraction of the chips that ``passed``, with its 95 % interval
+    by Wilson's score."""
     n, good = len(passed), int(passed.sum())
     return {"threshold": threshold, "yield": good / n, "yield_interval_95": proportion(good / n, n)}

@@ -35,12 +35,14 @@ def list_chips() -> Found:
 def show(name: Name, /) -> Found:
     """Show every value of a chip or a device with its source.
 
-    Units are in the names of the values. For a measured device the card of its measurement is shown too.
+    Units are in the names of the values. For a measured device the card of its
+    measurement is shown too.
 
     Parameters
     ----------
     name:
-        A preset, a file, or several joined with +; the fields of later ones replace those of earlier ones.
+        A preset, a file, or several joined with +; the fields of later ones replace
+        those of earlier ones.
 
     Examples
     --------
@@ -68,7 +70,8 @@ def show(name: Name, /) -> Found:
 def check(name: Name, /) -> Found:
     """Validate a description, and list values without a source or an effect.
 
-    Also says what keeps the neuron's circuit stable. The exit code is 2 if the description is wrong.
+    Also says what keeps the neuron's circuit stable. The exit code is 2 if the
+    description is wrong.
 
     Examples
     --------
@@ -128,8 +131,8 @@ def _card(card: dict[str, str]) -> list[str]:
 
 
 def _read(name: str) -> tuple[Chip, dict[str, Any], bool]:
-    """Load a chip. Also return the content of its files, and whether they describe only a part of a chip,
-    which is then completed from ``ideal``."""
+    """Load a chip. Also return the content of its files, and whether they describe only
+    a part of a chip, which is then completed from ``ideal``."""
     content = load_content(name)
     complete = "name" in content and {"g_max_uS", "levels"} <= content.get("cell", {}).keys()
     return load_chip(name if complete else f"ideal+{name}"), content, not complete
@@ -141,8 +144,8 @@ def _stated(content: dict[str, Any]) -> list[str]:
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the limits within which the nominal neuron's circuit is stable, as values and as text; empty for
-    a neuron driven by an ideal source."""
+    """Return the limits within which the nominal neuron's circuit is stable, as values
+    and as text; empty for a neuron driven by an ideal source."""
     circuit = neuron.in_circuit(neuron.device)
     if circuit is None:
         return {}, ()

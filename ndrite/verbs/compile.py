@@ -55,33 +55,38 @@ def compile(
 ) -> Compiled:
     """Compile a network or a model for a chip into one file.
 
-    Programs the chip's cells, calibrates its converters and turns curves into tables. A model is imported
-    first: full layers, 1-D and 2-D convolutions with groups, pooling, LSTM and GRU; branches may be added,
-    multiplied and joined; BatchNorm is folded in; any function of each value becomes a table. Then the die is
-    judged on the golden model: accuracy or error against float, with its interval. Nothing is written without
-    ``output``. ``-v`` prints the numbers of every layer: the error of the weights relative to the weights'
-    rms, the error of tables in output steps (LSB) or the model's own unit, and the SNR in dB.
+    Programs the chip's cells, calibrates its converters and turns curves into tables. A
+    model is imported first: full layers, 1-D and 2-D convolutions with groups, pooling,
+    LSTM and GRU; branches may be added, multiplied and joined; BatchNorm is folded in;
+    any function of each value becomes a table. Then the die is judged on the golden
+    model: accuracy or error against float, with its interval. Nothing is written
+    without ``output``. ``-v`` prints the numbers of every layer: the error of the
+    weights relative to the weights' rms, the error of tables in output steps (LSB) or
+    the model's own unit, and the SNR in dB.
 
     Parameters
     ----------
     network:
-        A model (``.onnx``, ``.pt`` or ``.pth``, a ``torch.nn.Module``, a fitted scikit-learn estimator), a
-        float network, or a result of `compile`, whose network and samples are used again.
+        A model (``.onnx``, ``.pt`` or ``.pth``, a ``torch.nn.Module``, a fitted
+        scikit-learn estimator), a float network, or a result of `compile`, whose
+        network and samples are used again.
     chip:
-        A chip, a preset's name (see ``ndrite chip list``), the path of a YAML file, or several of these
-        joined with ``+``.
+        A chip, a preset's name (see ``ndrite chip list``), the path of a YAML file, or
+        several of these joined with ``+``.
     output:
         File to write: program, die, float network, calibration samples, class names and units.
     program_only:
         Write only the program, which is all that a board needs.
     samples:
-        Typical inputs, (n, inputs) with n at least 16, as an array or an ``.npy`` file: in the model's own
-        unit, else codes uint8. They set the ranges of converters, and of a model's inputs and activations.
-        Default: samples of the data set that the network names.
+        Typical inputs, (n, inputs) with n at least 16, as an array or an ``.npy`` file:
+        in the model's own unit, else codes uint8. They set the ranges of converters,
+        and of a model's inputs and activations. Default: samples of the data set that
+        the network names.
     inputs, labels:
-        Test samples and their labels to judge the die by. Labels without inputs are those of ``samples``.
-        Default: the data set's test samples, or the float network's answers on ``samples``. Labels also
-        decide what the outputs mean, if the model, ``classes`` and ``task`` do not.
+        Test samples and their labels to judge the die by. Labels without inputs are
+        those of ``samples``. Default: the data set's test samples, or the float
+        network's answers on ``samples``. Labels also decide what the outputs mean, if
+        the model, ``classes`` and ``task`` do not.
     seed:
         Number of the individual chip, which decides its programming errors.
     name:
@@ -89,36 +94,41 @@ def compile(
     nominal:
         Leave every cell on its target and store the spread of cells: a program for a campaign.
     target:
-        Board for which kernels are programmed several times, side by side, if that is faster and the board's
-        memories allow it: its name, or in Python any `Geometry`.
+        Board for which kernels are programmed several times, side by side, if that is
+        faster and the board's memories allow it: its name, or in Python any `Geometry`.
     mitigation:
         The measures against the chip's errors; default: gain and bias correction.
     place_rows:
-        Additional measure: place rows of weights on the physical rows whose stuck cells hurt them least, and
-        units of analog layers on the columns that are wired to such rows. Takes seconds per layer.
+        Additional measure: place rows of weights on the physical rows whose stuck cells
+        hurt them least, and units of analog layers on the columns that are wired to
+        such rows. Takes seconds per layer.
     input_range:
-        Values of input codes 0 and 255 of an imported model; default: the range of the samples, or 0 and 1.
+        Values of input codes 0 and 255 of an imported model; default: the range of the
+        samples, or 0 and 1.
     input_shape:
-        Shape of one sample, if an imported model does not define it; for a sequence TIME_STEPS,FEATURES.
+        Shape of one sample, if an imported model does not define it; for a sequence
+        TIME_STEPS,FEATURES.
     node:
         Output of an ONNX model to use; default: the first that can be imported.
     model_inputs:
-        For an ONNX model with several inputs, all but the one that takes the samples: a constant, such as
-        ``rate=16000``, or for a state the output that is its value in the next call, such as ``h=h_next``.
-        With states, samples are (n, calls, values of a call), and outputs those of the last call.
+        For an ONNX model with several inputs, all but the one that takes the samples: a
+        constant, such as ``rate=16000``, or for a state the output that is its value in
+        the next call, such as ``h=h_next``. With states, samples are (n, calls, values
+        of a call), and outputs those of the last call.
     classes:
-        Name of each class in the order of the outputs. For a single output: the names of its two classes,
-        last the one above the threshold.
+        Name of each class in the order of the outputs. For a single output: the names
+        of its two classes, last the one above the threshold.
     task:
-        Meaning of the outputs: one class per output, one output that tells two classes apart, several labels,
-        or values. Default: taken from the model or the labels.
+        Meaning of the outputs: one class per output, one output that tells two classes
+        apart, several labels, or values. Default: taken from the model or the labels.
     input_unit, output_unit:
         Units of inputs and outputs, shown to people.
 
     Warns
     -----
     CompileWarning
-        One line for everything that was cut off or limited; ``Compiled.report.warnings`` has the lines too.
+        One line for everything that was cut off or limited;
+        ``Compiled.report.warnings`` has the lines too.
 
     Examples
     --------
@@ -178,8 +188,8 @@ def compile(
 
 
 def judged_answer(compiled: Compiled, wanted: EvaluationSet) -> Answer | None:
-    """Score the compiled die on at most ``samples_within`` test samples. Return None, with a warning, if the
-    data set that the network names is not on this machine."""
+    """Score the compiled die on at most ``samples_within`` test samples. Return None,
+    with a warning, if the data set that the network names is not on this machine."""
     program = compiled.program
     try:
         judged = judged_samples(program, compiled, wanted)
@@ -192,5 +202,6 @@ def judged_answer(compiled: Compiled, wanted: EvaluationSet) -> Answer | None:
 
 
 def samples_within(program: Program) -> int:
-    """Return the number of test samples that the golden model can answer in a few seconds: 100..2000."""
+    """Return the number of test samples that the golden model can answer in a few
+    seconds: 100..2000."""
     return int(min(2000, max(100, WORK // max(1, work_of(program)))))

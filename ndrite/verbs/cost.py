@@ -1,4 +1,5 @@
-"""cost: models the cost of one inference of a compiled network or a module, and shows the constants."""
+"""cost: models the cost of one inference of a compiled network or a module, and
+shows the constants."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,26 +45,29 @@ def cost(
 ) -> Account | Found:
     """Model the energy, latency and area of one inference.
 
-    Prints energy (pJ, a mean over samples), latency (ns) and area (mm2) by step and component: low, typical
-    and high values. They are computed from the die's conductances, the codes of samples, and constants, each
-    of which has a source or is called illustrative. TOPS/W and TOPS/mm2 count two operations per MAC. Nothing
-    here is a measurement.
+    Prints energy (pJ, a mean over samples), latency (ns) and area (mm2) by step and
+    component: low, typical and high values. They are computed from the die's
+    conductances, the codes of samples, and constants, each of which has a source or is
+    called illustrative. TOPS/W and TOPS/mm2 count two operations per MAC. Nothing here
+    is a measurement.
 
     Parameters
     ----------
     program:
-        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
-        returns one. This runs the file's code. Default: the network that ships with the package.
+        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a
+        function of a file that returns one. This runs the file's code. Default: the
+        network that ships with the package.
     inputs:
-        Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
-        network names, else those that calibrated the die.
+        Samples (n, inputs) that the work is counted on. Default: test samples of the
+        data set that the network names, else those that calibrated the die.
     count:
         Number of samples, the first ones; default: 100, or all if there are fewer.
     chip:
-        Chip of a module; only its products have a cost, as for ``ndrite.cost_of``. The chip of a compiled
-        network is in its file.
+        Chip of a module; only its products have a cost, as for ``ndrite.cost_of``. The
+        chip of a compiled network is in its file.
     samples:
-        Typical inputs of a module, on which the work is counted too; default: the file's ``samples()``.
+        Typical inputs of a module, on which the work is counted too; default: the
+        file's ``samples()``.
     constants:
         Constants or their YAML file, in place of the built-in constants.
     node_nm:

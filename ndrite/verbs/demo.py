@@ -27,10 +27,10 @@ def demo(
 ) -> Found:
     """Compare the shipped network as float, golden model and RTL.
 
-    Classifies Fashion-MNIST with a 784-128-10 NDR network on a published RRAM chip. Nothing is trained or
-    downloaded. Prints accuracies, agreement in every output bit between board and golden model, and clock
-    cycles per inference against the schedule bound; writes a picture. Exit code 1 when board and golden model
-    differ.
+    Classifies Fashion-MNIST with a 784-128-10 NDR network on a published RRAM chip.
+    Nothing is trained or downloaded. Prints accuracies, agreement in every output bit
+    between board and golden model, and clock cycles per inference against the schedule
+    bound; writes a picture. Exit code 1 when board and golden model differ.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
-"""evaluate: measures how well a compiled network does on a board, and whether the board is right in every
-bit."""
+"""evaluate: measures how well a compiled network does on a board, and whether the board
+is right in every bit."""
 
 from ndrite import signature as sig
 from ndrite.compiled import held
@@ -12,8 +12,8 @@ from ndrite.samples import EvaluationSet, judged_samples
 from ndrite.url import connect, urls
 
 RTL_SAMPLES = 500
-"""Number of samples that are used, on any board slower than the golden model, if the caller does not give
-``count``."""
+"""Number of samples that are used, on any board slower than the golden model, if the
+caller does not give ``count``."""
 
 
 @sig.verb
@@ -38,21 +38,23 @@ def evaluate(
 ) -> Evaluation | OverDies:
     """Measure accuracy on a board, and compare with the golden model.
 
-    The measure follows from the compiled file, or else from the labels: accuracy for classes, with its 95 %
-    interval over samples; the share of samples with all labels right for several labels; the root mean
-    square error in the model's unit for values. Samples whose outputs differ from the golden model in any
-    bit are counted, and if there are any, the exit code is 1. For gateware the result has the clock cycles
-    per inference, the share of them in which the array was busy, and the share of the array's products whose
-    input is not 0. If the board cannot hold the whole program, the result says in how many segments it ran,
-    and how many memory words were swapped.
+    The measure follows from the compiled file, or else from the labels: accuracy for
+    classes, with its 95 % interval over samples; the share of samples with all labels
+    right for several labels; the root mean square error in the model's unit for values.
+    Samples whose outputs differ from the golden model in any bit are counted, and if
+    there are any, the exit code is 1. For gateware the result has the clock cycles per
+    inference, the share of them in which the array was busy, and the share of the
+    array's products whose input is not 0. If the board cannot hold the whole program,
+    the result says in how many segments it ran, and how many memory words were swapped.
 
     Parameters
     ----------
     count:
         Number of samples, the first ones; default: all on ``golden:``, 500 on other boards.
     dies:
-        Number of dies of the compiled network's chip to judge, each programmed anew; the result is the mean
-        with its interval over dies. Several boards share the dies.
+        Number of dies of the compiled network's chip to judge, each programmed
+        anew; the result is the mean with its interval over dies. Several
+        boards share the dies.
 
     Examples
     --------

@@ -1,4 +1,5 @@
-"""explain: where the accuracy goes, one cause of error at a time, of a compiled network or of a module."""
+"""explain: where the accuracy goes, one cause of error at a time, of a compiled
+network or of a module."""
 
 import os
 from collections.abc import Iterable
@@ -23,12 +24,14 @@ from ndrite.samples import EvaluationSet, judged_samples
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
-    """The result of ``ndrite.explain`` for a compiled network: its score with one cause of error at a time.
+    """The result of ``ndrite.explain`` for a compiled network: its score with one cause
+    of error at a time.
 
     Attributes
     ----------
     explanation:
-        Accuracy (0..1), or the rms error of targets, and output SNR (dB) by cause, against the float network.
+        Accuracy (0..1), or the rms error of targets, and output SNR (dB) by cause,
+        against the float network.
     mitigation:
         Effect of every measure against the errors; empty unless asked for.
     judged_by:
@@ -41,12 +44,13 @@ class Loss(Result):
 
     @property
     def causes(self) -> tuple[Row, ...]:
-        """Return one entry for each cause of error, then one for all causes together, then one for the
-        program itself."""
+        """Return one entry for each cause of error, then one for all causes together,
+        then one for the program itself."""
         return self.explanation.rows
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the losses into a file; the file's suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        """Draw the losses into a file; the file's suffix (``.png``, ``.svg``,
+        ``.pdf``) is the format."""
         explanation, figure = self.explanation, causes.draw(self.explanation)
         figure.suptitle(
             f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11
@@ -107,41 +111,46 @@ def explain(
 ) -> Loss | OverDies | ModuleLoss:
     """Show where the accuracy goes: one cause of error at a time.
 
-    Each row of the table has one cause alone, without correction and with gains and biases corrected on the
-    samples, as compiling does. The last rows have all causes together, and the program itself. Columns are
-    accuracy (%), or the rms error of targets in the model's unit, and the error of the outputs (% of their
-    spread). Causes do not add up. The JSON also has the SNR (dB), and a description of every cause.
+    Each row of the table has one cause alone, without correction and with gains
+    and biases corrected on the samples, as compiling does. The last rows have all
+    causes together, and the program itself. Columns are accuracy (%), or the rms
+    error of targets in the model's unit, and the error of the outputs (% of their
+    spread). Causes do not add up. The JSON also has the SNR (dB), and a
+    description of every cause.
 
-    A PyTorch module is explained in a metric of your own, such as a perplexity: by cause, then with each
-    product alone on the die. In Python, chip, samples and metric are arguments. On the command line the
-    module is FILE.py:FUNCTION, such as model.py:make: the command runs the code of that file, and calls its
-    functions make(), samples() and metric(module).
+    A PyTorch module is explained in a metric of your own, such as a perplexity: by
+    cause, then with each product alone on the die. In Python, chip, samples and metric
+    are arguments. On the command line the module is FILE.py:FUNCTION, such as
+    model.py:make: the command runs the code of that file, and calls its functions
+    make(), samples() and metric(module).
 
     Parameters
     ----------
     program:
-        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
-        returns one. This runs the file's code.
+        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a
+        function of a file that returns one. This runs the file's code.
     chip:
         Chip of a module; the chip of a compiled network is in its file.
     samples:
         Typical inputs of a module, as for ``ndrite.analog``; default: the file's ``samples()``.
     metric:
-        Function of a module, which it calls like ``program``; returns a finite number; default: the file's.
+        Function of a module, which it calls like ``program``; returns a finite number;
+        default: the file's.
     products:
         Measure each product of a module alone on the die.
     folder:
-        Folder in which the result of each die of a module is kept; the same call continues from there.
+        Folder in which the result of each die of a module is kept; the same call
+        continues from there.
     seed:
-        Read-noise seed: the same seed gives the same answers on every board. For a module it is also the
-        number of the first die.
+        Read-noise seed: the same seed gives the same answers on every board. For a
+        module it is also the number of the first die.
     count:
         Number of samples, the first ones; default: 2000, or all if there are fewer.
     mitigation:
         Also measure the gain from each measure against the errors.
     dies:
-        Number of dies of the chip to explain, each programmed anew, instead of the die in the file; the
-        result has means over dies with their intervals.
+        Number of dies of the chip to explain, each programmed anew, instead of the die
+        in the file; the result has means over dies with their intervals.
 
     Examples
     --------

@@ -34,19 +34,20 @@ def export(
 ) -> Found:
     """Export a die for ngspice, or its devices as Verilog-A.
 
-    An ngspice deck has the physical values from which the emulator computes its codes: cells with their
-    errors, wires, access devices, amplifiers with gain and offset, load lines and devices. It has no read
-    noise.
+    An ngspice deck has the physical values from which the emulator computes its codes:
+    cells with their errors, wires, access devices, amplifiers with gain and offset,
+    load lines and devices. It has no read noise.
 
     Parameters
     ----------
     program:
         A result of `compile` or its file. Default: the network that ships with the package.
     inputs:
-        Samples (n, inputs); default: test samples of the data set that the network names, else those that
-        calibrated the die.
+        Samples (n, inputs); default: test samples of the data set that the network
+        names, else those that calibrated the die.
     spice:
-        Deck to write, of one full layer, whose rows are driven by the samples one after the other.
+        Deck to write, of one full layer, whose rows are driven by the samples
+        one after the other.
     product:
         Number of that layer among the products; the first is 0.
     count:

@@ -1,5 +1,5 @@
-"""fit: turns measured data into the fields of a chip description, with pictures of data, model and
-residuals."""
+"""fit: turns measured data into the fields of a chip description, with pictures of
+data, model and residuals."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,14 @@ from ndrite.signature import File, Option, Output, Picture, verb
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(Result):
-    """The result of ``ndrite.fit``: fitted values of a device description, with the data and the residuals.
+    """The result of ``ndrite.fit``: fitted values of a device description, with the
+    data and the residuals.
 
     Attributes
     ----------
     kind, section:
-        ``ndr``, ``rram``, ``ecram``, ``potentiation``, ``retention``, ``endurance`` or ``temperature``, and
-        the section of a chip description that it fills.
+        ``ndr``, ``rram``, ``ecram``, ``potentiation``, ``retention``, ``endurance`` or
+        ``temperature``, and the section of a chip description that it fills.
     values:
         Field -> value, in the fields' units.
     summary:
@@ -43,11 +44,11 @@ class Fit(Result):
     model: fitting.Fitted
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the description, each value with its source. The file can be named in a chip, as in
-        ``chip="wan2022+mine.yaml"``.
+        """Write the description, each value with its source. The file can be named in a
+        chip, as in ``chip="wan2022+mine.yaml"``.
 
-        Conditions and licence of the data are to be added to its device card by hand. OSError when the file
-        cannot be written.
+        Conditions and licence of the data are to be added to its device card by hand.
+        OSError when the file cannot be written.
         """
         measured, error = self.measured, self.summary["held_out_error"]
         data = f"{measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
@@ -74,7 +75,8 @@ class Fit(Result):
         return Path(path)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw data, model and residuals; the file's suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        """Draw data, model and residuals; the file's suffix (``.png``, ``.svg``,
+        ``.pdf``) is the format."""
         DRAWN[self.kind](self.model, Path(path))
         return Path(path)
 
@@ -114,38 +116,44 @@ def fit(
 ) -> Fit:
     """Turn your own measurements into a device description.
 
-    Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
-    pulse, time_s, temperature_K. A column "device" tells devices apart, and their spread is then fitted too.
-    The order of columns does not matter. Any other column is refused, since rows that differ in another
-    quantity, such as humidity, do not belong to one device model.
+    Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA,
+    conductance_uS, target_uS, pulse, time_s, temperature_K. A column "device" tells
+    devices apart, and their spread is then fitted too. The order of columns does not
+    matter. Any other column is refused, since rows that differ in another quantity,
+    such as humidity, do not belong to one device model.
 
     Parameters
     ----------
     kind:
-        ``ndr``: current (A) against voltage (V) of one or several devices. ``rram``: conductance (S) of
-        programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
-        running pulse number, up to the largest conductance and down again. ``potentiation``: conductance or
-        current after each pulse, against its number and ``direction`` (up or down), in runs that repeat
-        (``cycle``, or numbers that go on): a table of steps with their noise. ``retention``: conductance (or
-        ``state``, 0 to 1) against the time since programming. ``endurance``: conductance or current read
-        after each ``direction`` at a ``cycle``. ``temperature``: peak current, or time constant, against
-        temperature (K). These three need ten devices or more and give 95 % intervals, misfit and noise
-        apart; headers like ``time_s,conductance_uS,device``, ``cycle,direction,conductance_uS,device`` and
-        ``temperature_K,current_mA,device``. Devices have rows each, or a column each, ``conductance_uS
-        NAME``.
+        ``ndr``: current (A) against voltage (V) of one or several devices. ``rram``:
+        conductance (S) of programmed cells against their target (S), one row a cell.
+        ``ecram``: conductance (S) against a running pulse number, up to the largest
+        conductance and down again. ``potentiation``: conductance or current after each
+        pulse, against its number and ``direction`` (up or down), in runs that repeat
+        (``cycle``, or numbers that go on): a table of steps with their noise.
+        ``retention``: conductance (or ``state``, 0 to 1) against the time since
+        programming. ``endurance``: conductance or current read after each ``direction``
+        at a ``cycle``. ``temperature``: peak current, or time constant, against
+        temperature (K). These three need ten devices or more and give 95 % intervals,
+        misfit and noise apart; headers like ``time_s,conductance_uS,device``,
+        ``cycle,direction,conductance_uS,device`` and
+        ``temperature_K,current_mA,device``. Devices have rows each, or a column each,
+        ``conductance_uS NAME``.
     output:
         Description to write, to be used as in ``--chip wan2022+mine.yaml``.
     picture:
         Draw data, model and residuals; the suffix is the format.
     model:
-        Law to fit. ndr: auto (the best, or a table if none fits), esaki, tunnel, bell or table; ecram:
-        linear-step (aihwkit's) or exponential (NeuroSim's); potentiation: step-table; retention: power-law,
-        logarithmic or exponential (states); endurance: programming or ecram, the section to fill;
-        temperature: linear (currents) or arrhenius (times).
+        Law to fit. ndr: auto (the best, or a table if none fits), esaki, tunnel, bell
+        or table; ecram: linear-step (aihwkit's) or exponential (NeuroSim's);
+        potentiation: step-table; retention: power-law, logarithmic or exponential
+        (states); endurance: programming or ecram, the section to fill; temperature:
+        linear (currents) or arrhenius (times).
     columns:
-        Header of a quantity's column, if the header does not name the quantity: QUANTITY=HEADER or
-        QUANTITY=HEADER:UNIT; in Python a mapping. unused=HEADER,HEADER leaves out columns that do not
-        matter, such as a row number.
+        Header of a quantity's column, if the header does not name the
+        quantity: QUANTITY=HEADER or QUANTITY=HEADER:UNIT; in Python a
+        mapping. unused=HEADER,HEADER leaves out columns that do not matter,
+        such as a row number.
 
     Examples
     --------

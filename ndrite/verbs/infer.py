@@ -25,9 +25,9 @@ from ndrite.url import connect
 class Answers(Summary):
     """The result of ``ndrite.infer``: the program's outputs for all inputs.
 
-    ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit; ``summary`` says where
-    they are from. ``task``: what they mean; None where the program does not say. ``step``: what 1 of
-    ``outputs`` is in the model's unit.
+    ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit;
+    ``summary`` says where they are from. ``task``: what they mean; None where the
+    program does not say. ``step``: what 1 of ``outputs`` is in the model's unit.
     """
 
     outputs: npt.NDArray[np.int32] | npt.NDArray[np.floating]
@@ -36,7 +36,8 @@ class Answers(Summary):
     step: float = 1.0
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the outputs as an ``.npy`` file, in whole or not at all; ``-`` is standard output."""
+        """Write the outputs as an ``.npy`` file, in whole or not at all; ``-``
+        is standard output."""
         return save_array(path, self.outputs)
 
     def tables(self) -> Iterable[Table]:
@@ -79,12 +80,14 @@ def infer(
     Parameters
     ----------
     inputs:
-        Inputs (n, inputs); ``-`` is standard input. Default: test samples of the data set that the network
-        names, else the samples that calibrated the die.
+        Inputs (n, inputs); ``-`` is standard input. Default: test samples of the data
+        set that the network names, else the samples that calibrated the die.
     output:
-        ``.npy`` file of the outputs (n, outputs), written in whole or not at all; ``-`` is standard output.
+        ``.npy`` file of the outputs (n, outputs), written in whole or not at all; ``-``
+        is standard output.
     model_unit:
-        Return outputs as float64 in the model's unit, for a regression; default: the chip's int32 sums.
+        Return outputs as float64 in the model's unit, for a regression; default: the
+        chip's int32 sums.
     first_index:
         Inference index of the first sample; together with the seed it selects the read noise.
 
@@ -98,8 +101,8 @@ def infer(
     >>> found.outputs.shape
     (3, 10)
     """
-    # The program is loaded before the board is opened: a wrong file should not cost the compilation of a
-    # simulated board.
+    # The program is loaded before the board is opened: a wrong file should not cost the
+    # compilation of a simulated board.
     loaded, compiled = held(program)
     x = seen_samples(loaded, compiled, inputs, data=data, codes=codes)
     x = check_inputs(x, loaded, seed=seed, first_index=first_index, noise=noise)

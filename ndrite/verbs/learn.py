@@ -34,15 +34,17 @@ from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples
 from ndrite.url import connect_learner
 
 OWN_HELD = 12
-"""Default of ``held_out`` for a user's own samples: one of OWN_HELD is held out to measure accuracy."""
+"""Default of ``held_out`` for a user's own samples: one of OWN_HELD is held out to
+measure accuracy."""
 COARSE, ASYMMETRIC = 32, 0.4
-"""Number of states below which, and asymmetry above which, plain pulses learned digits much worse than other
-rules (docs/atlas.md)."""
+"""Number of states below which, and asymmetry above which, plain pulses learned digits
+much worse than other rules (docs/atlas.md)."""
 
 
 class LearnedInSitu(LearnedOn):
-    """The result of ``ndrite.learn``: the chip that learned, ``compiled``, and ``summary``: its accuracy
-    (0..1) with interval, the right answers of each epoch, and the mean number of pulses of a device."""
+    """The result of ``ndrite.learn``: the chip that learned, ``compiled``, and
+    ``summary``: its accuracy (0..1) with interval, the right answers of each epoch, and
+    the mean number of pulses of a device."""
 
     left_out = ("right_by_epoch",)
 
@@ -54,8 +56,9 @@ class LearnedInSitu(LearnedOn):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LearnedDies(Summary):
-    """The result of ``ndrite.learn`` over several dies. ``summary`` has the accuracy (0..1) of each die, its
-    mean and 95 % interval over dies, and the mean right answers of each epoch and pulses of a device."""
+    """The result of ``ndrite.learn`` over several dies. ``summary`` has the accuracy
+    (0..1) of each die, its mean and 95 % interval over dies, and the mean right answers
+    of each epoch and pulses of a device."""
 
     name: str
     summary: dict[str, Any]
@@ -104,62 +107,70 @@ def learn(
 ) -> LearnedInSitu | LearnedDies | Found:
     """Train in situ: pulses move every weight, sample by sample.
 
-    Each sample goes forward and its error backward through the same devices; then trains of pulses on rows
-    and columns move all devices at once, each by its own law. The result is a die like any other, whose
-    weights have the states after the last pulse. The same call gives the same die on every board.
+    Each sample goes forward and its error backward through the same devices; then
+    trains of pulses on rows and columns move all devices at once, each by its own law.
+    The result is a die like any other, whose weights have the states after the last
+    pulse. The same call gives the same die on every board.
 
     Parameters
     ----------
     inputs, labels:
         Your own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
-        File to write, which every other command accepts. During training, OUTPUT.course holds the state that
-        --resume needs.
+        File to write, which every other command accepts. During training, OUTPUT.course
+        holds the state that --resume needs.
     data:
         A data set by name, in place of samples; default: fashion-mnist.
     samples:
         Number of samples to learn from, the first ones.
     held_out:
-        Number of your own samples, the last ones, to measure on and not to learn from; default: a twelfth.
+        Number of your own samples, the last ones, to measure on and not to learn from;
+        default: a twelfth.
     chip:
         Chip that supplies converters, read noise and neurons.
     device:
-        Description of the weights' devices, with an ecram of model linear-step, step-table or exponential
-        (the latter two need golden:, sim:, sim-udp: or a board with step tables).
+        Description of the weights' devices, with an ecram of model linear-step,
+        step-table or exponential (the latter two need golden:, sim:, sim-udp: or a
+        board with step tables).
     neuron:
         Kind of hidden neurons.
     rate:
-        Step of gradient descent, for weights and inputs of size 1; for residual the step of the last tile.
+        Step of gradient descent, for weights and inputs of size 1; for residual the
+        step of the last tile.
     hidden_rate:
         Multiplies `rate` in every layer but the last.
     neuron_rate:
-        Step of gradient descent for the ECRAMs of hidden NDR neurons, for states of -1..1; 0: they do not
-        learn. Needs a chip with ECRAM at its neurons, such as dendritic-ndr.
+        Step of gradient descent for the ECRAMs of hidden NDR neurons, for states
+        of -1..1; 0: they do not learn. Needs a chip with ECRAM at its neurons,
+        such as dendritic-ndr.
     slots:
         Number of slots in a train of pulses.
     rule:
-        stochastic: the probability of a pulse is proportional to input and error. manhattan: one pulse
-        wherever both are not 0; rate and slots then have no effect. tiki-taka: trains move fast devices,
-        which are read row by row against their symmetry points; the read-out pulses the devices of the
-        weights. agad: as tiki-taka with choppers, against the value read before. residual: a weight is a sum
-        over tiles, each of which learns the remaining error of the tiles before it (golden: only).
+        stochastic: the probability of a pulse is proportional to input and error.
+        manhattan: one pulse wherever both are not 0; rate and slots then have no
+        effect. tiki-taka: trains move fast devices, which are read row by row against
+        their symmetry points; the read-out pulses the devices of the weights. agad:
+        as tiki-taka with choppers, against the value read before. residual: a weight
+        is a sum over tiles, each of which learns the remaining error of the tiles
+        before it (golden: only).
     threshold:
-        For tiki-taka and agad: accumulated read-out that triggers one pulse, in pulses of the fast device;
-        default: 25 for tiki-taka, 8 for agad; at least the number of pulses that moves a device by 1/255 of
-        its bound. For residual: read-out that gives one pulse on average; default: 10.
+        For tiki-taka and agad: accumulated read-out that triggers one pulse, in pulses
+        of the fast device; default: 25 for tiki-taka, 8 for agad; at least the number
+        of pulses that moves a device by 1/255 of its bound. For residual: read-out that
+        gives one pulse on average; default: 10.
     reference_error:
-        For tiki-taka and residual: standard deviation of the references from the symmetry points, where the
-        nominal bound is 1.
+        For tiki-taka and residual: standard deviation of the references from the
+        symmetry points, where the nominal bound is 1.
     tiles:
         For residual: number of tiles of a weight; default: 4.
     gamma:
         For residual: scale of each tile relative to the one before; default: 0.5.
     chopper_period:
-        For agad: number of readings of a row after which its chopper is reversed; default: 1. More than 1
-        needs golden:.
+        For agad: number of readings of a row after which its chopper is reversed;
+        default: 1. More than 1 needs golden:.
     transfer_noise:
-        For tiki-taka, agad and residual: give readings of fast devices and tiles the read noise of the chip's
-        cells (golden: only).
+        For tiki-taka, agad and residual: give readings of fast devices and tiles the
+        read noise of the chip's cells (golden: only).
     bound:
         Weight that corresponds to the device's nominal bound.
     epochs:
@@ -167,11 +178,12 @@ def learn(
     learning_seed:
         Seed of the sample order, the trains, the pulse noise and the read noise.
     resume:
-        Continue where Ctrl-C or a failing link stopped the training; the result is the same. If the board
-        could not report its last update, continue from the last whole epoch.
+        Continue where Ctrl-C or a failing link stopped the training; the result is
+        the same. If the board could not report its last update, continue from the
+        last whole epoch.
     dies:
-        Number of dies to train, with the seeds seed, seed + 1, ...; the output is a JSON file of their
-        accuracies. The same command continues where it was stopped.
+        Number of dies to train, with the seeds seed, seed + 1, ...; the output is a
+        JSON file of their accuracies. The same command continues where it was stopped.
 
     Examples
     --------
@@ -281,7 +293,8 @@ def learn(
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, labelled, epochs, learning_seed, progress):
-                # Save the states now: if the link fails later, the device cannot be asked for them.
+                # Save the states now: if the link fails later, the device cannot
+                # be asked for them.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
@@ -307,7 +320,8 @@ def learn(
     if output is not None and left is not None:
         compiled.save(output)
         left.unlink(missing_ok=True)
-    # Fast devices, if any, are counted alone: other devices get few pulses or, for references, none.
+    # Fast devices, if any, are counted alone: other devices get few pulses or, for
+    # references, none.
     learning = ready.learning
     widths = (layer.inputs for layer in learning.program.layers)
     sizes = [of.fast_row(k) * of.columns for of, k in zip(learning.layers, widths, strict=True)]
@@ -340,7 +354,8 @@ def learn_die(
     die: int,
     how: dict[str, Any],
 ) -> Row:
-    """Train one die on the golden model; return the summary of ``learn`` and the die's seed as a row."""
+    """Train one die on the golden model; return the summary of ``learn`` and the
+    die's seed as a row."""
     x, y = (None if file is None else file.array() for file in (inputs, labels))
     with warnings.catch_warnings(action="ignore"):  # the caller that planned the dies has already warned
         learned_die = learn(x, y, chip=parse_chip(chip), device=parse_chip(device), seed=die, **how)
@@ -349,7 +364,8 @@ def learn_die(
 
 
 def _over_dies(rows: list[Row]) -> Row:
-    """Combine the rows of several trained dies: values that all share, and statistics over the dies."""
+    """Combine the rows of several trained dies: values that all share, and
+    statistics over the dies."""
     first_row = rows[0]
     alike = ("shape", "measured_on", "learned_from", "updates", "endurance_pulses")
     means = ("right_by_epoch", "pulses_a_device")
@@ -364,8 +380,8 @@ def _over_dies(rows: list[Row]) -> Row:
 def _epochs(
     board: LearningApi, course: insitu.Course, given: Labelled, epochs: int, seed: int, stage: sig.Stages
 ) -> Iterator[int]:
-    """Train epoch by epoch, and yield the number of finished epochs after each. An epoch's accuracy is shown
-    with the progress of the next epoch."""
+    """Train epoch by epoch, and yield the number of finished epochs after each. An
+    epoch's accuracy is shown with the progress of the next epoch."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
@@ -385,15 +401,16 @@ def _epochs(
 
 
 def _law(device: Chip | str) -> tuple[LinearStep | StepTable, Any, float | None]:
-    """Return the update law of the weights' devices, their variation, and the number of pulses that a device
-    survives (None if not known)."""
+    """Return the update law of the weights' devices, their variation, and the number of
+    pulses that a device survives (None if not known)."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     law = insitu.law_of_weights(described, _name(device))
     return law, described.ecram.spread, described.ecram.endurance_pulses
 
 
 def _warn_of_rule(law: LinearStep | StepTable, device: Chip | str, rule: str) -> None:
-    """Warn if plain pulses are likely to learn much worse with this device than other rules do."""
+    """Warn if plain pulses are likely to learn much worse with this device
+    than other rules do."""
     if rule != "stochastic":
         return
     try:
@@ -415,7 +432,8 @@ def _name(device: Chip | str) -> str:
 
 
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
-    """Return all values that determine a training run: only a run with equal values can be resumed."""
+    """Return all values that determine a training run: only a run with equal
+    values can be resumed."""
     learning = ready.learning
     return {
         "program": learning.program.checksum(),

@@ -57,22 +57,23 @@ def report(
 ) -> Report | ModuleReport:
     """Write one page about a compiled network or a module.
 
-    The page is one HTML file that needs no other file. It shows the chip with sources, the network, accuracy
-    and confusion, error by cause, neuron curves, conductances and their programming error; then the arrays
-    and their used shares, modelled cost, resources of a board's committed build with the schedule's cycles,
-    and provenance. A module's page shows its metric by cause and by product over dies, what runs where, and
-    modelled cost.
+    The page is one HTML file that needs no other file. It shows the chip with sources,
+    the network, accuracy and confusion, error by cause, neuron curves, conductances and
+    their programming error; then the arrays and their used shares, modelled cost,
+    resources of a board's committed build with the schedule's cycles, and provenance. A
+    module's page shows its metric by cause and by product over dies, what runs where,
+    and modelled cost.
 
     Parameters
     ----------
     program:
-        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
-        returns one. This runs the file's code.
+        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a
+        function of a file that returns one. This runs the file's code.
     output:
         Page to write, such as report.html.
     count:
-        Number of samples, the first ones; default: all. For a module, those that its cost is counted on;
-        default: 100.
+        Number of samples, the first ones; default: all. For a module, those that its
+        cost is counted on; default: 100.
     fpga:
         Board whose committed build is shown.
     figures:
@@ -151,10 +152,11 @@ def _kept(
 
 
 def _of_module(assessed: "Assessment", dies: int, crew: Crew, count: int, progress: Progress) -> ModuleReport:
-    """Compute the report about a module on a chip: its loss over dies, cost and placement on the first one.
+    """Compute the report about a module on a chip: its loss over dies, cost and
+    placement on the first one.
 
-    ``count``: number of samples that the cost is counted on. Other arguments and errors are those of
-    ``ndrite.tiles.explain_module``.
+    ``count``: number of samples that the cost is counted on. Other arguments and errors
+    are those of ``ndrite.tiles.explain_module``.
     """
     from ndrite.tiles import cost_on, explain_module
 

@@ -51,10 +51,11 @@ class Grid(Result):
     plan:
         The points, and the axes in their order.
     rows:
-        One for each point: its axes, ``accuracy`` (0..1) with its interval, and the modelled
-        ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference; where points learn, in place of
-        these the ``rate`` that was best on held-out samples, and the accuracy there. Of PyTorch modules, in
-        place of the accuracy, ``metric``, ``metric_float`` and their distance ``change``.
+        One for each point: its axes, ``accuracy`` (0..1) with its interval, and the
+        modelled ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference; where
+        points learn, in place of these the ``rate`` that was best on held-out samples,
+        and the accuracy there. Of PyTorch modules, in place of the accuracy,
+        ``metric``, ``metric_float`` and their distance ``change``.
     folder:
         Where the results lie, ``results.parquet``.
     """
@@ -69,10 +70,11 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Return the Pareto front: the settings that no other setting beats, cheapest first. A setting is
-        beaten if another is at least as accurate and needs at most as much energy; of equal settings the
-        first is kept. A module counts as more accurate if the die changes its metric less. For points that
-        train, only the most accurate setting is returned."""
+        """Return the Pareto front: the settings that no other setting beats, cheapest
+        first. A setting is beaten if another is at least as accurate and needs at most
+        as much energy; of equal settings the first is kept. A module counts as more
+        accurate if the die changes its metric less. For points that train, only the
+        most accurate setting is returned."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
             groups.setdefault(self._setting(row), []).append(row)
@@ -107,20 +109,21 @@ class Grid(Result):
 
     @property
     def score(self) -> str:
-        """Return the name of the field by which rows are compared: ``accuracy``, or the ``metric`` of a
-        module."""
+        """Return the name of the field by which rows are compared: ``accuracy``, or the
+        ``metric`` of a module."""
         return "metric" if self.plan.modules else "accuracy"
 
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
-        """Return, for each value of an axis, (value, mean score, smallest score, largest score) over all
-        values of the other axes."""
+        """Return, for each value of an axis, (value, mean score, smallest score,
+        largest score) over all values of the other axes."""
         groups: dict[Any, list[float]] = {}
         for row in self.rows:
             groups.setdefault(row[axis], []).append(row[self.score])
         return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw accuracy, or a module's metric, against energy with the front; the suffix is the format."""
+        """Draw accuracy, or a module's metric, against energy with the front; the
+        suffix is the format."""
         return drawing.save(
             figures.front(self.rows, self.front(), self.settings, self.score, MEASURES[self.score]), path
         )
@@ -175,34 +178,37 @@ def sweep(
 ) -> Grid:
     """Compute a grid of chip fields, seeds and networks.
 
-    Computes accuracy and modelled cost at every point of the grid. It continues where an earlier run stopped:
-    finished points are not computed again. A plan is YAML, such as "chip: wan2022", "grid: {cell.levels: [8,
-    16]}", "seeds: 3", "count: 1000"; with "chips: 50" every point is 50 virtual chips instead of one
-    programmed chip. With "learn: {device: mine.yaml, rates: [0.01, 0.03]}" every point is trained in situ, at
-    the rate that is best on held-out samples; its grid may vary learn.rule, device.states and any other field
-    of learn, device or chip. With "networks: [model.py:make]" every point is a PyTorch module, judged by its
-    own metric as in explain.
+    Computes accuracy and modelled cost at every point of the grid. It continues where
+    an earlier run stopped: finished points are not computed again. A plan is YAML,
+    such as "chip: wan2022", "grid: {cell.levels: [8, 16]}", "seeds: 3", "count:
+    1000"; with "chips: 50" every point is 50 virtual chips instead of one programmed
+    chip. With "learn: {device: mine.yaml, rates: [0.01, 0.03]}" every point is
+    trained in situ, at the rate that is best on held-out samples; its grid may vary
+    learn.rule, device.states and any other field of learn, device or chip. With
+    "networks: [model.py:make]" every point is a PyTorch module, judged by its own
+    metric as in explain.
 
     Parameters
     ----------
     plan:
-        A YAML file, or its content as a dictionary (paths in it are then relative to the working folder).
+        A YAML file, or its content as a dictionary (paths in it are then relative to
+        the working folder).
     output:
         Folder of the results; default: the plan's file without its suffix, or the plan's name.
     picture:
         Draw accuracy against energy (of one inference, modelled) with the Pareto front.
     board:
-        Board that the points' programs run on; may be given several times, and the boards then share the
-        points. The cost is that of the modelled chip.
+        Board that the points' programs run on; may be given several times, and the
+        boards then share the points. The cost is that of the modelled chip.
     workers:
-        Number of local processes; 1 is this process. With more, guard a script's call with
-        ``if __name__ == "__main__":``.
+        Number of local processes; 1 is this process. With more, guard a script's call
+        with ``if __name__ == "__main__":``.
     scheduler:
-        Dask scheduler whose workers compute the points, tcp://HOST:PORT or tls://HOST:PORT; needs
-        ndrite[cluster].
+        Dask scheduler whose workers compute the points, tcp://HOST:PORT or
+        tls://HOST:PORT; needs ndrite[cluster].
     shard:
-        Compute only share i of n of the points, for job arrays. A call without it joins the results of all
-        shares.
+        Compute only share i of n of the points, for job arrays. A call without it joins
+        the results of all shares.
 
     Examples
     --------

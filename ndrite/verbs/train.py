@@ -22,14 +22,15 @@ from ndrite.results import Summary
 from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 
 SHIFTED_SIDE = 28
-"""Side of the pictures of a data set that are shifted by default; smaller pictures would lose too much at
-their edges."""
+"""Side of the pictures of a data set that are shifted by default; smaller pictures
+would lose too much at their edges."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trained(Summary):
-    """The result of ``ndrite.train``: the float ``network``, and ``summary``: shape, the best epoch and its
-    accuracy (0..1), and for a data set the accuracy on its test samples."""
+    """The result of ``ndrite.train``: the float ``network``, and ``summary``:
+    shape, the best epoch and its accuracy (0..1), and for a data set the accuracy
+    on its test samples."""
 
     network: Network
     summary: dict[str, Any]
@@ -69,10 +70,11 @@ def train(
 ) -> Trained:
     """Train a float network under a chip's errors.
 
-    With a chip the forward pass has its errors: levels, programming error and drift, read noise, converters,
-    output steps, the device's curve, and the range that its ECRAM can set. Convolutions, residuals and
-    networks of curves are given as a PyTorch module (start). For a training loop of your own, use ``analog``,
-    whose ``train()`` has the same errors. Needs the extra ndrite[train].
+    With a chip the forward pass has its errors: levels, programming error and drift,
+    read noise, converters, output steps, the device's curve, and the range that its
+    ECRAM can set. Convolutions, residuals and networks of curves are given as a PyTorch
+    module (start). For a training loop of your own, use ``analog``, whose ``train()``
+    has the same errors. Needs the extra ndrite[train].
 
     Parameters
     ----------
@@ -87,8 +89,9 @@ def train(
     hidden:
         Widths of hidden full layers, separated by commas; 0: none; default: 128.
     start:
-        Network of any shape to continue from, instead of a new one: anything that `compile` accepts, also an
-        untrained PyTorch module. Inputs of a model are codes / 255, 0..1.
+        Network of any shape to continue from, instead of a new one: anything that
+        `compile` accepts, also an untrained PyTorch module. Inputs of a model are
+        codes / 255, 0..1.
     input_shape:
         Shape of one sample, if an imported model does not define it.
     chip:
@@ -98,8 +101,8 @@ def train(
     normalise:
         Batch normalisation, folded into weights at the end.
     height:
-        Initial height of the neurons' curves (peak current relative to the nominal one). Heights then stay
-        below 1, so that ECRAM can still move them both ways.
+        Initial height of the neurons' curves (peak current relative to the nominal
+        one). Heights then stay below 1, so that ECRAM can still move them both ways.
     noise_scale:
         Factor on the cells' errors.
     epochs, batch:
@@ -109,8 +112,9 @@ def train(
     weight_decay:
         Weight decay, as in AdamW.
     average:
-        Weights are averaged over steps: the share of the old average that each step keeps; 0: use the last
-        weights alone. Default: 0.999, and less in trainings of under 5,000 steps.
+        Weights are averaged over steps: the share of the old average that each step
+        keeps; 0: use the last weights alone. Default: 0.999, and less in trainings of
+        under 5,000 steps.
     shift:
         Largest shift of half the pictures, pixels; default: 1, and 0 for the small digits.
     flip:
@@ -224,7 +228,8 @@ def train(
 
 
 def start_of(source: object, samples: Labelled, input_shape: tuple[int, ...] | None = None) -> Network:
-    """Load the network with which training starts; an imported model must take codes / 255, (n, inputs).
+    """Load the network with which training starts; an imported model must take codes /
+    255, (n, inputs).
 
     Raises InputError when it does not fit the samples, else as ``network_of``.
     """

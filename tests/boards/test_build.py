@@ -1,4 +1,5 @@
-"""ndrite build: seeds side by side with the real tools, and what stays behind when something goes wrong."""
+"""ndrite build: seeds side by side with the real tools, and what stays behind when
+something goes wrong."""
 
 import dataclasses
 import json
@@ -24,7 +25,8 @@ TOO_FAST = dataclasses.replace(BOARD, clock_mhz=400)
 
 
 class Echo(wiring.Component):
-    """Stands for the device, minutes of place and route: the line in is the line out, a cycle later."""
+    """Stands for the device, minutes of place and route: the line in is the line
+    out, a cycle later."""
 
     def __init__(self, *_: object, **__: object) -> None:
         super().__init__({"uart_rx": In(1), "uart_tx": Out(1)})

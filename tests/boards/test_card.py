@@ -1,4 +1,5 @@
-"""A PCIe card's flow without its tools: pins, counts, what is missing, and openXC7 by stand-ins."""
+"""A PCIe card's flow without its tools: pins, counts, what is missing, and
+openXC7 by stand-ins."""
 
 import dataclasses
 import importlib
@@ -50,7 +51,8 @@ def flow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def openxc7(monkeypatch: pytest.MonkeyPatch, folder: Path, *, says: str, fails: str = "") -> None:
-    """Programs and folders of openXC7 that note how they were called; nextpnr-xilinx ``says`` its clocks."""
+    """Programs and folders of openXC7 that note how they were called; nextpnr-xilinx
+    ``says`` its clocks."""
     folder.mkdir()
     (folder / "says").write_text(says + "\n")
     for name in card.PROGRAMS:

@@ -1,4 +1,5 @@
-"""Netlists in ECP5 cells: a lane group's block RAM, multiplier and carry chains, and registers kept apart.
+"""Netlists in ECP5 cells: a lane group's block RAM, multiplier and carry chains, and
+registers kept apart.
 
 Yosys merges plain registers of equal inputs, and is to leave ours alone.
 """

@@ -50,7 +50,8 @@ def test_no_two_cells_share_a_site() -> None:
 def test_what_feeds_the_array_stands_before_its_first_lane() -> None:
     rest = {cell: site for cell, site in places(WIDE).items() if ".lane_" not in cell}
     multipliers = [site for site in rest.values() if "MULT18" in site]
-    # Two of the squares are made of LUTs, and the roots and neurons beyond those of one row a cycle.
+    # Two of the squares are made of LUTs, and the roots and neurons beyond those
+    # of one row a cycle.
     assert len(multipliers) == 6 + 3 * WIDE.geometry.readouts + 2 * (WIDE.geometry.noise_units - 2) + 3
     first = positions(WIDE, "multiplier")[0][0]
     assert max(position(site)[0] for site in rest.values()) < first

@@ -128,7 +128,8 @@ def test_shipped_network_fits(name: str, program: Program) -> None:
 
 
 def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
-    """2048 words of nine bits are one DP16KD: no lane has a second one, and every word can be written."""
+    """2048 words of nine bits are one DP16KD: no lane has a second one, and every
+    word can be written."""
     g = find_target("ulx3s-85f-128").geometry
     target = SimpleNamespace(family="ecp5")
     lane = rtlil.convert(Lane(g), platform=target, emit_src=False)
@@ -146,7 +147,8 @@ def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
 
 @pytest.mark.parametrize("board", [board for board in TARGETS.values() if board.learns], ids=str)
 def test_step_tables_are_one_block_ram_of_each_updater(board: Target) -> None:
-    """The parts of the boards that learn hold them, or would, by the reports of those without."""
+    """The parts of the boards that learn hold them, or would, by the reports
+    of those without."""
     report, ecp5 = load(board.name), SimpleNamespace(family="ecp5")
     for tables in (False, True):
         updater = Updater(dataclasses.replace(board.geometry, step_tables=tables))
@@ -167,8 +169,9 @@ def test_rates_follow_from_schedule_and_frame(program: Program) -> None:
 
 @pytest.mark.parametrize("board", ON_ETHERNET, ids=lambda b: b.name)
 def test_a_board_on_ethernet(board: Target, program: Program) -> None:
-    # A wide window covers the round trip: 16 samples in flight at the array's own rate last 270 us and more.
-    # With maps block RAMs are left for four, and a sample of a network with maps takes as long.
+    # A wide window covers the round trip: 16 samples in flight at the array's own rate
+    # last 270 us and more. With maps block RAMs are left for four, and a sample of a
+    # network with maps takes as long.
     assert board.geometry.window == (4 if board.geometry.map_codes else 16)
     # Full frames of 1538 bytes' time carry 1456 of the stream.
     rate = None if board.learns else round(125e6 / 1538 * 1456 / frame_bytes(784))
@@ -226,7 +229,8 @@ def test_nextpnr_report_is_read(wanted: float, met: bool, tmp_path: Path) -> Non
 
 
 def test_a_verdict_on_another_clock_is_no_verdict(tmp_path: Path) -> None:
-    """A constraint that the tool ignored, as it does for a net it does not know, ends the build."""
+    """A constraint that the tool ignored, as it does for a net it does not
+    know, ends the build."""
     file = nextpnr_report(tmp_path, {"clk": (133.9, 140.0)})
     with pytest.raises(BuildError, match=r"aimed at 140.0 MHz for net clk; accepted: 182.0 MHz"):
         timing.read(file, "ecp5", 1.3, 140.0)
@@ -254,7 +258,8 @@ def test_the_clock_is_found_by_the_name_that_synthesis_kept(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("line", "met"), [(125.4, True), (124.9, False)])
 def test_ethernet_s_clock_has_a_rate_of_its_own(tmp_path: Path, line: float, met: bool) -> None:
-    """More is asked for, as of the core's. It is no speed of the core's, and one that fails fails a build."""
+    """More is asked for, as of the core's. It is no speed of the core's, and one that
+    fails fails a build."""
     clocks = {"$glbnet$eth_rx_clk$IN": (line, 162.5), "top.clk": (114.0, 130.0)}
     found = timing.read(nextpnr_report(tmp_path, clocks), "ecp5", 1.3, 100.0)
     assert (found.fmax_mhz, found.met) == (114.0, met)

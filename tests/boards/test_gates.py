@@ -1,4 +1,5 @@
-"""Netlists after Yosys, in ECP5 and iCE40 cells, against the golden model: cores, and devices with maps."""
+"""Netlists after Yosys, in ECP5 and iCE40 cells, against the golden model: cores, and
+devices with maps."""
 
 import dataclasses
 import os
@@ -52,7 +53,8 @@ def test_netlist_equals_golden(family: str, geometry: str, tmp_path: Path) -> No
     shape = GEOMETRIES[geometry]
     small = geometry == "small"
     sources = netlist(SmallCore(shape) if small else Core(shape), family, tmp_path, small=small)
-    # 22 networks (random, corner cases, every slicing, many short passes, noiseless), 3 inferences each.
+    # 22 networks (random, corner cases, every slicing, many short passes, noiseless),
+    # 3 inferences each.
     work = {"IMAGES": str(IMAGES), "TRIALS": "4", "CYCLES": "600000"}
     run_bench(sources, "bench_core", tmp_path, opaque=True, geometry=shape, **work)
 

@@ -1,4 +1,5 @@
-"""The compiled harness around a loopback component: where a run ends, and what is closed or damaged.
+"""The compiled harness around a loopback component: where a run ends, and what is
+closed or damaged.
 
 The link to it, under the driver: a device that never answers ends in an error, not in a hang.
 """

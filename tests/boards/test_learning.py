@@ -1,4 +1,5 @@
-"""A board that learns, works, then fails, and comes back: no update is done twice, none is left out."""
+"""A board that learns, works, then fails, and comes back: no update is done twice,
+none is left out."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +28,8 @@ COUNT, FIRST = 90, 7
 
 
 class FadingLink(ResponderLink):
-    """The device's answers are lost from its update number ``last`` on, and what is sent to it after them."""
+    """The device's answers are lost from its update number ``last`` on, and what is
+    sent to it after them."""
 
     device: LearningResponder
     last = 1 << 32
@@ -136,7 +138,8 @@ def test_a_device_that_lost_power_has_no_states(
 
 
 def test_a_device_with_step_tables_tells_so_and_holds_them() -> None:
-    """A host that reads another register map from it drives it no more than any other device."""
+    """A host that reads another register map from it drives it no more than
+    any other device."""
     tabled = random_learning(BASE, np.random.default_rng(6), sizes=(20, 8, 5), tabled=True)
     device = LearningResponder(sized_learning(tabled), tabled)
     with LearningBoard(ResponderLink(device)) as board:
@@ -175,7 +178,8 @@ def test_a_program_that_is_loaded_anew_has_nothing_unfinished(
 def test_the_first_update_that_was_refused_is_named(
     refused: int, board: LearningBoard, link: FadingLink, samples: tuple[Any, Any]
 ) -> None:
-    """The device has another next update than the host: it was driven by another program meanwhile."""
+    """The device has another next update than the host: it was driven by another
+    program meanwhile."""
     plain = link.device._update
 
     def update(r: Request) -> tuple[Status, bytes]:

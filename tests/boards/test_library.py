@@ -1,4 +1,5 @@
-"""The cache of simulated boards: what is compiled anew, what never, and what becomes of damage and debris."""
+"""The cache of simulated boards: what is compiled anew, what never, and what becomes of
+damage and debris."""
 
 import os
 import shlex

@@ -26,7 +26,8 @@ OfCopies = Callable[[Edit], int]
 
 @pytest.fixture(scope="module")
 def of_copies(tmp_path_factory: pytest.TempPathFactory) -> OfCopies:
-    """Build id of the simulated tiny board, of sources after an edit of (file, text); with one cache."""
+    """Build id of the simulated tiny board, of sources after an edit of (file,
+    text); with one cache."""
     cache = str(tmp_path_factory.mktemp("cache"))
 
     def identity(edit: Edit) -> int:

@@ -1,4 +1,5 @@
-"""Taking reports: what is refused, what a reason lets through, and which board need not be placed again."""
+"""Taking reports: what is refused, what a reason lets through, and which board need
+not be placed again."""
 
 import dataclasses
 import json
@@ -18,7 +19,8 @@ BOARD = find_target("ulx3s-25f")
 
 @pytest.fixture
 def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in place of the committed reports; no board is elaborated, all have one netlist."""
+    """An empty folder in place of the committed reports; no board is elaborated, all
+    have one netlist."""
     folder = tmp_path / "reports"
     folder.mkdir()
     monkeypatch.setattr(reports, "FOLDER", folder)

@@ -24,7 +24,8 @@ class Counted(wiring.Component):
 
 
 def test_the_receive_clock_s_registers_can_be_reset() -> None:
-    """As often as is asked for, and not by power-on alone; the clock may stand still when it is."""
+    """As often as is asked for, and not by power-on alone; the clock may stand
+    still when it is."""
     counted, seen = Counted(), []
 
     async def bench(ctx: Any) -> None:
@@ -38,7 +39,8 @@ def test_the_receive_clock_s_registers_can_be_reset() -> None:
             seen.append(ctx.get(counted.count))
 
     simulated(counted, bench)
-    # A reset is let go two edges after its end; one more resets, if it came while the clock stood still.
+    # A reset is let go two edges after its end; one more resets, if it came while the
+    # clock stood still.
     assert seen[1:] == [seen[0], 4, 0, 7], seen
 
 

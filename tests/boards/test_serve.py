@@ -1,4 +1,5 @@
-"""The pseudo-terminal bridge, around the loopback component: no byte is lost, whatever the client does."""
+"""The pseudo-terminal bridge, around the loopback component: no byte is lost,
+whatever the client does."""
 
 import os
 import random

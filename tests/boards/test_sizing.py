@@ -1,4 +1,5 @@
-"""Simulated boards as large as their images: which geometry is taken, and when a board grows."""
+"""Simulated boards as large as their images: which geometry is taken, and
+when a board grows."""
 
 import dataclasses
 from typing import Any
@@ -75,7 +76,8 @@ def test_what_no_memory_can_hold_is_refused() -> None:
 
 
 def test_a_chain_larger_than_any_runs_in_segments() -> None:
-    """Layers of 32,768, 32,768 and 4,096 words, of 65,536; nothing is powered on to find that out."""
+    """Layers of 32,768, 32,768 and 4,096 words, of 65,536; nothing is powered on
+    to find that out."""
 
     def power_on(_: Geometry) -> PacketChannel:
         raise AssertionError("powered on")

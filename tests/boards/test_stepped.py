@@ -114,7 +114,8 @@ class Watched(GoldenBoard):
 
 
 def test_a_batch_goes_through_a_segment_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten layers in three segments; of nine samples eight are held at a time: 16 codes in and of two cuts."""
+    """Ten layers in three segments; of nine samples eight are held at a time: 16 codes
+    in and of two cuts."""
     monkeypatch.setattr("ndrite.boards.segmented.HELD_CODES", 8 * 64)
     program, inner = deep(10), Watched(PRESETS["tiny"])
     board = SteppedBoard(inner)
@@ -226,7 +227,8 @@ def test_after_a_program_that_is_refused_the_one_before_is_still_there(board: St
 
 
 def test_threads_take_turns(board: SteppedBoard) -> None:
-    """Each has its own seed, and a batch goes through both segments before the next one begins."""
+    """Each has its own seed, and a batch goes through both segments before
+    the next one begins."""
     program, x = mapped(NETWORKS["small"]), inputs(NETWORKS["small"])[:4]
     wanted = [ran(board, program, x, seed=seed) for seed in range(4)]
     with ThreadPoolExecutor() as pool:

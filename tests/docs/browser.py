@@ -31,8 +31,9 @@ class View:
         self.page.goto(path.as_uri())
 
     def check(self, figures: int = 0) -> None:
-        """At every width and in both schemes: nothing said, nothing asked for outside the folder, every
-        picture there and at least ``figures`` of them, nothing wider than the window, text to be read."""
+        """At every width and in both schemes: nothing said, nothing asked for outside
+        the folder, every picture there and at least ``figures`` of them, nothing wider
+        than the window, text to be read."""
         for scheme in SCHEMES:
             self.page.emulate_media(color_scheme=scheme)
             contrast = self.page.evaluate(CONTRAST)
@@ -75,7 +76,8 @@ CONTRAST = """(() => {
       const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
       return (a + 0.05) / (b + 0.05); }));
 })()"""
-"""The least contrast of text (W3C, Web Content Accessibility Guidelines 2.1, 1.4.3): 4.5 is what they ask."""
+"""The least contrast of text (W3C, Web Content Accessibility Guidelines 2.1, 1.4.3):
+4.5 is what they ask."""
 
 
 @contextlib.contextmanager

@@ -60,7 +60,8 @@ def shorter(line: str) -> str:
 
 
 def write_files() -> None:
-    """Into the working folder: what ships compiled, samples of its data set, measurements, a plan."""
+    """Into the working folder: what ships compiled, samples of its data set,
+    measurements, a plan."""
     for name in ("mine", "other"):
         Path(name).write_bytes(zoo.program().read_bytes())
     ndrite.load().program.save("program.npz")

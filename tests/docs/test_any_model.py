@@ -1,4 +1,5 @@
-"""The examples of PyTorch models: each is what a package computes, and goes onto a die as it is."""
+"""The examples of PyTorch models: each is what a package computes, and goes
+onto a die as it is."""
 
 import importlib.util
 import runpy
@@ -112,8 +113,8 @@ def test_the_wake_word_is_the_packages(example: Any) -> None:
 
 
 def test_the_speech_detector_is_the_packages(example: Any) -> None:
-    """Rebuilt from the file's constants, it gives what the file gives frame by frame; and so does the file
-    itself, imported with its state."""
+    """Rebuilt from the file's constants, it gives what the file gives frame by frame;
+    and so does the file itself, imported with its state."""
     runtime = needs("onnxruntime")
     if importlib.util.find_spec("silero_vad") is None:
         pytest.skip("needs silero-vad, installed with --no-deps")

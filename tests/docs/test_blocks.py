@@ -1,7 +1,8 @@
 """Every code block of every page runs, in order, from an empty folder.
 
 A page says itself what it needs: ``<!-- files: program.npz x.npy -->`` names files of
-``tests/docs/given.py``, ``<!-- not run: why -->`` before a block leaves it out. Those are counted here.
+``tests/docs/given.py``, ``<!-- not run: why -->`` before a block leaves it out. Those
+are counted here.
 """
 
 import contextlib
@@ -74,7 +75,8 @@ def runnable(page: Path) -> list[Block]:
 
 
 def test_no_code_hides() -> None:
-    """Fences open and close, have a known kind, and commands stand in none but those of a shell."""
+    """Fences open and close, have a known kind, and commands stand in none but
+    those of a shell."""
     skipped = 0
     for page in PAGES:
         text, found = page.read_text(), blocks(page)
@@ -133,7 +135,8 @@ def test_its_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def commands(text: str) -> Iterator[tuple[str, int]]:
-    """Lines without their comments, and the exit code that a comment promises; none of them installs."""
+    """Lines without their comments, and the exit code that a comment promises; none
+    of them installs."""
     for line in text.splitlines():
         bare = re.sub(r"\s+#.*", "", line).strip()
         if bare and not bare.startswith(("#", "pip ")):

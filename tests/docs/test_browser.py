@@ -43,7 +43,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_documentation(site: Path, view: View) -> None:
-    """One page of each kind; by keyboard; served, by searching. One test, as the site is built once."""
+    """One page of each kind; by keyboard; served, by searching. One test, as the
+    site is built once."""
     api = (site / "api.html").read_text()
     assert all(f'id="ndrite.{name}"' in api for name in ("compile", "fit", "analog", "Program.load"))
     for name in ONE_OF_EACH:

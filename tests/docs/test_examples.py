@@ -1,7 +1,7 @@
 """Every example of every command's help runs, from a clean folder.
 
-What cannot run here and what is made shorter is listed below by its text. An example that is neither run nor
-listed fails the test.
+What cannot run here and what is made shorter is listed below by its text. An example
+that is neither run nor listed fails the test.
 """
 
 import contextlib

@@ -33,7 +33,8 @@ def test_the_arithmetic_page() -> None:
 
 
 def test_commands_on_the_pages_exist() -> None:
-    """Every `ndrite ...` line of a code block, run or not, names a command and options that it has."""
+    """Every `ndrite ...` line of a code block, run or not, names a command and
+    options that it has."""
     checked = 0
     for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]):
         blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", path.read_text(), re.M | re.S)

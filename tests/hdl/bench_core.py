@@ -36,8 +36,9 @@ EVENTS = (*STEPS, *OUTPUTS)
 class Monitor:
     """Follows the probe through the passes in sequencer order and names the first difference.
 
-    ``noisy`` says which layers have noise: of others the probe shows what is left in its registers. Where
-    inferences overlap the order of layers is what the core says as it opens them, within the rule.
+    ``noisy`` says which layers have noise: of others the probe shows what is left in
+    its registers. Where inferences overlap the order of layers is what the core says as
+    it opens them, within the rule.
     """
 
     def __init__(self, dut: Any, program: Program, trace: Trace, images: int, noisy: list[bool]) -> None:
@@ -115,7 +116,8 @@ async def infer(
     gap: int,
     cycles: int = CYCLES,
 ) -> np.ndarray[Any, Any]:
-    """Stream images as a driver would: load a bank as soon as it is free, start, collect results."""
+    """Stream images as a driver would: load a bank as soon as it is free,
+    start, collect results."""
     freed = done = collected = 0
     starts: Queue[int] = Queue()
     out = np.zeros((len(x), program.outputs), np.int64)
@@ -250,7 +252,8 @@ async def many_groups_of_short_passes(dut: Any, dac_bits: int) -> None:
 @cocotb.test(skip=not GEOMETRY.overlap)
 @cocotb.parametrize(layers=[2, 3, 4])
 async def inferences_overlap(dut: Any, layers: int) -> None:
-    """Loads are faster than layers: every inference's second layer comes after the next one's first."""
+    """Loads are faster than layers: every inference's second layer comes after the
+    next one's first."""
     rng = rng_for(f"overlap {layers}")
     sizes = [GEOMETRY.max_inputs, *([GEOMETRY.lanes] * (layers - 1)), 3]
     monitor = await run(dut, random_program(GEOMETRY, rng, sizes=sizes, dac_bits=2, readout="adc"), rng)

@@ -27,7 +27,8 @@ MOMENTS = int(os.environ.get("MOMENTS", "6"))
 async def reset_in_the_middle(
     dut: Any, program: Program, x: np.ndarray[Any, Any], after: int, cycles: int
 ) -> None:
-    """Inferences of ``x``, ended by a reset after so many clocks; the memories keep what they hold."""
+    """Inferences of ``x``, ended by a reset after so many clocks; the memories
+    keep what they hold."""
     task = cocotb.start_soon(infer(dut, unwatched(dut, program), program, x, 0, 0))
     await ClockCycles(dut.clk, after)
     task.cancel()
@@ -42,8 +43,9 @@ def unwatched(dut: Any, program: Program) -> Monitor:
 
 @cocotb.test()
 async def the_accelerator_s_reset_is_long_enough(dut: Any) -> None:
-    """Pipelines hold what they held: a reset of too few cycles leaves results, or an order, of before. The
-    longest after which anything was wrong is half of what the accelerator's lasts at most."""
+    """Pipelines hold what they held: a reset of too few cycles leaves results, or an
+    order, of before. The longest after which anything was wrong is half of what the
+    accelerator's lasts at most."""
     rng = np.random.default_rng(1)
     program = random_program(GEOMETRY, rng, noise=GEOMETRY.noise)
     x = random_inputs(program, rng, INFERENCES)

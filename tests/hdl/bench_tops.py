@@ -1,4 +1,5 @@
-"""cocotb: program and infer through the UART pins, driven by cocotbext-uart's independent model."""
+"""cocotb: program and infer through the UART pins, driven by cocotbext-uart's
+independent model."""
 
 import os
 import struct

@@ -14,7 +14,8 @@ def same(got: object, wanted: object, where: str) -> None:
 
 
 class Opened:
-    """The layers of inferences in the order in which a core opens them, of at most two at a time."""
+    """The layers of inferences in the order in which a core opens them, of at
+    most two at a time."""
 
     def __init__(self, layers: int) -> None:
         self.layers = layers
@@ -22,7 +23,8 @@ class Opened:
         """(inference, layer)."""
 
     def open(self, from_input: bool) -> tuple[int, int]:
-        """A first layer, or the next one of the oldest under way; AssertionError when it may not be."""
+        """A first layer, or the next one of the oldest under way; AssertionError
+        when it may not be."""
         begun = sum(layer == 0 for _, layer in self.order)
         ended = sum(layer == self.layers - 1 for _, layer in self.order)
         if from_input:
@@ -53,7 +55,8 @@ class Compared:
     def check(
         self, block: str, key: tuple[int, int, int], image: int, column: int, got: int, *, again: bool = False
     ) -> None:
-        """``got`` is the trace's value, for the first time unless ``again``; AssertionError otherwise."""
+        """``got`` is the trace's value, for the first time unless ``again``;
+        AssertionError otherwise."""
         layer, tile, dac_slice = key
         where = (
             f"layer {layer}, block {block}, tile {tile}, slice {dac_slice}, column {column}, image {image}"

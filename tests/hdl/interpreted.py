@@ -1,4 +1,5 @@
-"""Components in Amaranth's own simulator, which compiles nothing: for benches of a few thousand cycles."""
+"""Components in Amaranth's own simulator, which compiles nothing: for benches of a
+few thousand cycles."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -22,7 +23,8 @@ def simulated(design: Any, *benches: Callable[[Any], Awaitable[None]]) -> None:
 
 
 def followed(dut: Any, given: Iterable[Mapping[str, Any]], *outputs: str) -> list[tuple[int, ...]]:
-    """The values of ``outputs`` in every cycle, with what is ``given`` for that cycle by input: value.
+    """The values of ``outputs`` in every cycle, with what is ``given`` for that
+    cycle by input: value.
 
     An input keeps its value until another one is given. Names may be dotted: ``o.valid``.
     """
@@ -41,5 +43,6 @@ def followed(dut: Any, given: Iterable[Mapping[str, Any]], *outputs: str) -> lis
 
 
 def answers(dut: Any, given: Cycles, latency: int, *out: str, first: Cycles = ()) -> list[tuple[int, ...]]:
-    """What ``out`` says ``latency`` cycles after each of ``given``, which come after ``first``."""
+    """What ``out`` says ``latency`` cycles after each of ``given``, which
+    come after ``first``."""
     return followed(dut, [*first, *given, *[{}] * latency], *out)[len(first) + latency :]

@@ -1,4 +1,5 @@
-"""Verilator's ``OBJCACHE``: runs the compiler it is given, and keeps what came of Verilator's own sources.
+"""Verilator's ``OBJCACHE``: runs the compiler it is given, and keeps what came of
+Verilator's own sources.
 
 They are a third of the compiling of a bench, and the same for all of them.
 """

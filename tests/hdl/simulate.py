@@ -28,13 +28,15 @@ TOP = "top"
 BUILD_ARGS = ["-Wno-fatal", "-Wno-WIDTH", "--no-assert"]
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1"
 KEEP = 96
-"""Compiled benches kept in the user's cache, least recently used dropped first; each is some megabytes."""
+"""Compiled benches kept in the user's cache, least recently used dropped first; each
+is some megabytes."""
 KEEP_OBJECTS = 4
 """The same of Verilator's own objects, one folder for all benches of the same tools."""
 
 
 class BenchError(Exception):
-    """A bench did not run: it does not import, or the simulation ended before its first verdict."""
+    """A bench did not run: it does not import, or the simulation ended before
+    its first verdict."""
 
 
 def simulate(
@@ -47,10 +49,11 @@ def simulate(
     geometry: Geometry | None = None,
     **parameters: str,
 ) -> None:
-    """Build ``component`` for ``platform``; run the cocotb module ``tests.hdl.<bench>`` on it in ``folder``.
+    """Build ``component`` for ``platform``; run the cocotb module ``tests.hdl.<bench>``
+    on it in ``folder``.
 
-    ``cells``: Verilog of what it instantiates. ``geometry`` is the bench's ``tests.hdl.given.GEOMETRY``;
-    ``parameters`` reach it as environment variables.
+    ``cells``: Verilog of what it instantiates. ``geometry`` is the bench's
+    ``tests.hdl.given.GEOMETRY``; ``parameters`` reach it as environment variables.
     """
     source = folder / "top.il"
     source.write_text(renumbered(rtlil(component, platform)))
@@ -85,7 +88,8 @@ def run_bench(
     geometry: Geometry | None = None,
     **parameters: str,
 ) -> None:
-    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of ``sources``, Verilog or RTLIL.
+    """Run the cocotb module ``tests.hdl.<bench>`` on module ``top`` of ``sources``,
+    Verilog or RTLIL.
 
     Several modules, one after the other, are named with commas between them.
     """
@@ -93,7 +97,8 @@ def run_bench(
     program = compiled(runner, sources)
     if geometry is not None:
         parameters["GEOMETRY"] = json.dumps(dataclasses.asdict(geometry))
-    # The runner raises SystemExit when a test fails; the verdict and its words are taken from the log below.
+    # The runner raises SystemExit when a test fails; the verdict and its words are
+    # taken from the log below.
     results = folder / "results.xml"
     with contextlib.suppress(SystemExit):
         runner.test(
@@ -115,7 +120,8 @@ def run_bench(
 
 
 def _verilog(source: Path, work: Path) -> Path:
-    """A source as Verilog; RTLIL is only turned into it where it has to be compiled, which takes seconds."""
+    """A source as Verilog; RTLIL is only turned into it where it has to be compiled,
+    which takes seconds."""
     if source.suffix != ".il":
         return source
     target = work / f"{source.stem}.v"
@@ -124,7 +130,8 @@ def _verilog(source: Path, work: Path) -> Path:
 
 
 def compiled(runner: Ports, sources: list[Path]) -> Path:
-    """The sources compiled for cocotb, from the user's cache: by their text, the tools and their flags."""
+    """The sources compiled for cocotb, from the user's cache: by their text, the
+    tools and their flags."""
     package = Path(verilator.__file__).parent
     # cocotb's libraries and Python are linked by their paths.
     tools = [tool_versions(), compiler_version(find_compiler()), cocotb.__version__, cocotb.__file__]
@@ -137,7 +144,8 @@ def compiled(runner: Ports, sources: list[Path]) -> Path:
     if not is_whole(program):
         os.environ |= {
             "VERILATOR_ROOT": str(package),
-            # Verilator's makefile runs ``python3`` with the PYTHONHOME that cocotb sets for this one.
+            # Verilator's makefile runs ``python3`` with the PYTHONHOME that cocotb
+            # sets for this one.
             "PATH": os.pathsep.join([f"{package}/bin", f"{Path(sys.executable).parent}", os.environ["PATH"]]),
             "MAKEFLAGS": MAKE,
             "OBJCACHE": f"{sys.executable} {Path(__file__).with_name('keep_objects.py')}",

@@ -1,4 +1,5 @@
-"""Drives a component's streams, inputs and memories from cocotb, with random idling and backpressure."""
+"""Drives a component's streams, inputs and memories from cocotb, with random idling
+and backpressure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,7 +27,8 @@ async def reset(dut: Any) -> None:
 
 
 async def pulse(dut: Any, name: str, cycles: int = 1, **given: int) -> None:
-    """Input ``name`` is 1 for so many cycles, in which others are as ``given``; they stay so."""
+    """Input ``name`` is 1 for so many cycles, in which others are as
+    ``given``; they stay so."""
     for other, value in given.items():
         getattr(dut, other).value = value
     getattr(dut, name).value = 1
@@ -96,7 +98,8 @@ class Sink(End):
 
 
 async def write_memory(dut: Any, window: str, offset: int, words: Iterable[int]) -> None:
-    """Write words through a bus window, one every two cycles as the decoder guarantees at least."""
+    """Write words through a bus window, one every two cycles as the decoder
+    guarantees at least."""
     getattr(dut, f"{window}__select").value = 1
     for i, word in enumerate(words):
         given = {f"{window}__address": offset + i, f"{window}__write_data": int(word) & 0xFFFFFFFF}
@@ -107,7 +110,8 @@ async def write_memory(dut: Any, window: str, offset: int, words: Iterable[int])
 
 
 async def load(dut: Any, sections: Iterable[Section], **windows: str) -> None:
-    """Write the sections of regions that have one of the ``windows``; without any, each has its own."""
+    """Write the sections of regions that have one of the ``windows``; without any,
+    each has its own."""
     names = windows or {name: name for name in REGIONS}
     for section in sections:
         for region, window in names.items():

@@ -35,7 +35,8 @@ GEOMETRIES = {
 RARE = {"groups-faster-than-rows", "small-one-lane"}
 """What has little to find once the others have passed."""
 WORK = {
-    # What matters are passes that follow each other closely; the others are slow with so many lanes.
+    # What matters are passes that follow each other closely; the others are slow
+    # with so many lanes.
     "groups": {"IMAGES": "4", "TRIALS": "1", "COCOTB_TEST_FILTER": "random|many_groups|inferences_overlap"},
     # One column after the other: slow.
     "small": {"IMAGES": "3", "TRIALS": "2", "CYCLES": "600000"},

@@ -1,4 +1,5 @@
-"""Timing diagrams say what the components do: WaveDrom in docstrings, replayed on the component itself."""
+"""Timing diagrams say what the components do: WaveDrom in docstrings, replayed on the
+component itself."""
 
 import dataclasses
 import importlib

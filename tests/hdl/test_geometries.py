@@ -1,4 +1,5 @@
-"""Geometry x design x extreme program on the simulated board, every inference and vote as golden's."""
+"""Geometry x design x extreme program on the simulated board, every inference and
+vote as golden's."""
 
 import dataclasses
 import itertools
@@ -64,11 +65,13 @@ CHOICES: Choices = {
     "packet_bytes": packets,
     "window": (1, 2, 4),
 }
-"""Fields of a random geometry, small and large ones as likely; of some by those drawn before."""
+"""Fields of a random geometry, small and large ones as likely; of some by
+those drawn before."""
 
 
 def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...]:
-    """Widths of a program of ``kind`` that ``g`` can hold; the widest that fits where it is about limits."""
+    """Widths of a program of ``kind`` that ``g`` can hold; the widest that fits where
+    it is about limits."""
     if kind == "one by one":
         return (1, 1)
     if kind == "one row":
@@ -88,7 +91,8 @@ def sizes_of(kind: str, g: Geometry, rng: np.random.Generator) -> tuple[int, ...
 
 
 def at_its_limits(layer: Layer, g: Geometry, rng: np.random.Generator) -> Layer:
-    """All weights at an end of their range, and gain, offset, scale and shifts at one of theirs."""
+    """All weights at an end of their range, and gain, offset, scale and shifts
+    at one of theirs."""
     m = layer.outputs
     signs = rng.choice([-1, 1], layer.weights.shape if rng.random() < 0.5 else m)
     return dataclasses.replace(

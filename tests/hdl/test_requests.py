@@ -57,7 +57,8 @@ def test_repeat_of_an_inference_under_way_is_not_answered_twice(wire: Wire, repe
 
 @pytest.mark.parametrize("count", [0x1_0001, 0x2_0004, 0x8000_0001])
 def test_all_of_a_word_count_counts(wire: Wire, count: int) -> None:
-    """The memory ends long before so many words: the sum of as many as its lower half says is no answer."""
+    """The memory ends long before so many words: the sum of as many as its lower half
+    says is no answer."""
     wire.program(PROGRAM)
     assert count > region_words(TINY)["weights"] > count & 0xFFFF
     request = Opcode.CHECK, address("weights"), count.to_bytes(4, "little")
@@ -105,7 +106,8 @@ def test_words_behind_the_last_weight(wire: Wire) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 15, 16])
 def test_words_in_turn_with_those_of_other_memories(wire: Wire, count: int) -> None:
-    """Weights stream, other words do not: one kind behind the other, of every length up to a packet's."""
+    """Weights stream, other words do not: one kind behind the other, of every length
+    up to a packet's."""
     wire.program(PROGRAM)
     rng = np.random.default_rng(count)
     weights = rng.integers(-128, 128, count).astype("<i4")

@@ -1,4 +1,5 @@
-"""After the watchdog's reset, and after power-on: whatever was under way, what comes next is right."""
+"""After the watchdog's reset, and after power-on: whatever was under way, what
+comes next is right."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ PROGRAM = random_program(LONG, np.random.default_rng(1), sizes=(512, 4), readout
 X = random_inputs(PROGRAM, np.random.default_rng(2), 5)
 WAIT = watchdog_cycles(LONG)
 ANSWER, ARRIVAL = 90, 580
-"""Cycles, about, from the watchdog's word to the end of the answer, and from a request's first byte to the
-beginning of its load."""
+"""Cycles, about, from the watchdog's word to the end of the answer, and from a
+request's first byte to the beginning of its load."""
 
 
 def works(wire: Wire) -> None:
@@ -76,7 +77,8 @@ def test_any_number_of_inferences_may_be_under_way_when_it_hangs(wire: Wire, und
 
 @pytest.mark.parametrize("before", [50, 350])
 def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, before: int) -> None:
-    """Its load begins ``before`` cycles ahead of the reset and goes on behind it: it is lost, as a whole."""
+    """Its load begins ``before`` cycles ahead of the reset and goes on behind it: it is
+    lost, as a whole."""
     wire.program(PROGRAM, hangs=True)
     infer(wire, 0)
     wire.run(hung - before - ARRIVAL)
@@ -87,8 +89,9 @@ def test_an_inference_that_is_being_loaded_when_it_hangs(wire: Wire, hung: int, 
 
 
 def test_hang_is_said_until_the_reset_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until then a link starts nothing; what is started all the same is not waited for. The same after
-    power-on, whose reset may be a cycle long: a request to the bus waits until it is over."""
+    """Until then a link starts nothing; what is started all the same is not waited for.
+    The same after power-on, whose reset may be a cycle long: a request to the bus waits
+    until it is over."""
     monkeypatch.setattr("ndrite.hdl.device.watchdog.watchdog_cycles", lambda geometry: 300)
     accelerator = Accelerator(dataclasses.replace(PRESETS["tiny"], redraw=0, noise=False))
     after_power_on: list[int] = []

@@ -42,7 +42,8 @@ class Wire:
         return [decode_response(frame) for frame in self.link.model.take().split(DELIMITER)[:-1]]
 
     def ask(self, *requests: tuple[int, int, bytes], cycles: int = 20_000) -> list[Response]:
-        """What is answered within so many cycles to requests of (opcode, where, payload) sent together."""
+        """What is answered within so many cycles to requests of (opcode, where,
+        payload) sent together."""
         for opcode, where, payload in requests:
             self.send(opcode, where, payload)
         self.run(cycles)

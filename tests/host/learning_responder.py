@@ -1,4 +1,5 @@
-"""A double of a device that learns: registers, memories and the rule of updates; its updates are golden."""
+"""A double of a device that learns: registers, memories and the rule of updates; its
+updates are golden."""
 
 from collections import OrderedDict
 from typing import Any
@@ -26,7 +27,8 @@ from tests.stimulus import dense
 
 
 class LearningResponder(Responder):
-    """INFER is an update of ``learning``, whose states, seed and number of the next update are as written."""
+    """INFER is an update of ``learning``, whose states, seed and number of the next
+    update are as written."""
 
     def __init__(self, geometry: Geometry, learning: Learning) -> None:
         super().__init__(geometry)

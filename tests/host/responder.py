@@ -1,6 +1,8 @@
-"""A double for fault cases: a device in Python that follows the packet rules, and the link to it.
+"""A double for fault cases: a device in Python that follows the packet rules,
+and the link to it.
 
-The true device is the RTL (tests/system); this one exists because faults can be placed in it exactly.
+The true device is the RTL (tests/system); this one exists because faults can be
+placed in it exactly.
 """
 
 import zlib
@@ -18,7 +20,8 @@ from tests.stimulus import dense
 
 
 class Responder:
-    """Registers, memory and the sequence rule; INFER answers with ``program``'s golden outputs."""
+    """Registers, memory and the sequence rule; INFER answers with
+    ``program``'s golden outputs."""
 
     def __init__(self, geometry: Geometry, program: Program | None = None) -> None:
         self.words: dict[int, int] = {r.address: 0 for r in REGISTERS}
@@ -37,7 +40,8 @@ class Responder:
         return self.words[BY_NAME[name].address]
 
     def word(self, at: int) -> int:
-        """The word at address ``at``: 0 where nothing was written, as in a device after power-on."""
+        """The word at address ``at``: 0 where nothing was written, as in a
+        device after power-on."""
         return self.words.get(at, 0)
 
     def feed(self, data: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""Board: identity, verified programming, inference, campaigns; on a device double, with faults."""
+"""Board: identity, verified programming, inference, campaigns; on a device
+double, with faults."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -217,7 +218,8 @@ def test_waits_for_answers_are_forgotten_when_memories_are_written(program: Prog
 
 
 class Echo:
-    """Answers each sample of a packet, in place of a session, with the sum of its codes and its index."""
+    """Answers each sample of a packet, in place of a session, with the sum of its
+    codes and its index."""
 
     def __init__(self, inputs: int) -> None:
         self.inputs, self.opcodes = inputs, set[Opcode]()
@@ -247,7 +249,8 @@ class Echo:
 @pytest.mark.parametrize("inputs", [5, 8, 13])
 @pytest.mark.parametrize("narrow", [False, True])
 def test_samples_that_are_walked_together_share_a_packet(together: int, inputs: int, narrow: bool) -> None:
-    """Each has its own answer, also where the last packet has fewer; zeros stay at home as they do alone."""
+    """Each has its own answer, also where the last packet has fewer; zeros stay at home
+    as they do alone."""
     link = ResponderLink(Responder(PRESETS["tiny"]))
     link.narrow = narrow
     channel = PacketChannel(link, timeout_s=1, attempts=2)
@@ -263,8 +266,8 @@ def test_samples_that_are_walked_together_share_a_packet(together: int, inputs: 
     assert echo.opcodes == ({Opcode.INFER, Opcode.INFER_SPARSE} if narrow else {Opcode.INFER})
 
 
-# The field ``samples`` of the header of the program's step records (None: no such records), and the number of
-# samples in a packet.
+# The field ``samples`` of the header of the program's step records (None: no such
+# records), and the number of samples in a packet.
 @pytest.mark.parametrize(("field", "together"), [(None, 1), (0, 1), (3, 3), (0xFFFF, 0xFFFF)])
 def test_as_many_samples_as_the_header_says_are_walked_together(
     program: Program, x: np.ndarray, field: int | None, together: int, monkeypatch: pytest.MonkeyPatch
@@ -308,7 +311,8 @@ def test_zeros_stay_at_home_where_that_is_shorter(
 
 
 def test_only_what_differs_is_written(programmed: Programmed, program: Program) -> None:
-    """Nothing of the same program; a flipped bit is found and repaired; of another program its biases."""
+    """Nothing of the same program; a flipped bit is found and repaired; of another
+    program its biases."""
     board, device = programmed
     before = device.words.copy()
     board.program(program)
@@ -372,8 +376,8 @@ def test_a_program_that_did_not_arrive_leaves_none(program: Program, x: np.ndarr
         board.infer(x)
 
 
-# Changed words of a section of ten from address 64 on: place -> bits, and what is told of them: words, bits,
-# address, expected and read value.
+# Changed words of a section of ten from address 64 on: place -> bits, and what is told
+# of them: words, bits, address, expected and read value.
 @pytest.mark.parametrize(
     ("changes", "upset"),
     [
@@ -520,7 +524,8 @@ STATUS = BY_NAME["campaign_busy"].address
 
 
 class Campaigner(Responder):
-    """A device whose campaigns vote for class 0 and count, for each chip, its own number as correct.
+    """A device whose campaigns vote for class 0 and count, for each chip, its own
+    number as correct.
 
     ``looks``: how often it is found at work before it is done, an inference further each time.
     """

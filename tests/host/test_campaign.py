@@ -1,4 +1,5 @@
-"""A campaign's part on the host: batches of samples and chips, progress, and devices that do not do it."""
+"""A campaign's part on the host: batches of samples and chips, progress, and devices
+that do not do it."""
 
 import dataclasses
 from typing import Any
@@ -27,7 +28,8 @@ PLAN = Campaign(chips=7, trials=2, seed=11, first_chip=5, first_sample=900)
 
 
 class Device:
-    """Does a part of a campaign in four looks, as the golden model does; a look is of one chip more.
+    """Does a part of a campaign in four looks, as the golden model does; a look is
+    of one chip more.
 
     ``lost`` votes are not counted, ``ends`` chips done at most; ``stops``: it is busy for good.
     """
@@ -112,8 +114,8 @@ def test_batches_and_parts_add_up_to_the_golden_campaign(monkeypatch: pytest.Mon
     assert device.registers["stuck_codes"] == variation.codes_word()
 
 
-# Inputs and outputs of a program, and the samples that buffers of 16 samples, 512 words of four codes and 256
-# votes hold.
+# Inputs and outputs of a program, and the samples that buffers of 16 samples, 512 words
+# of four codes and 256 votes hold.
 @pytest.mark.parametrize(
     ("inputs", "outputs", "samples"),
     [(128, 16, 16), (129, 1, 15), (180, 1, 11), (1, 17, 15), (2048, 1, 1), (1, 256, 1)],

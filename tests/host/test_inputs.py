@@ -36,8 +36,8 @@ def device(program: Program) -> Any:
 
 @pytest.mark.parametrize("open_board", [golden, device])
 @pytest.mark.parametrize(
-    # Values to ``most`` in ``count`` samples; end of the range that the program stores, or the end for each
-    # input; whether it is told.
+    # Values to ``most`` in ``count`` samples; end of the range that the program stores,
+    # or the end for each input; whether it is told.
     ("most", "count", "end", "warned"),
     [
         (16, 20, 16.0, True),

@@ -1,4 +1,5 @@
-"""The host of a device that learns: every update is done once, or the device is programmed again."""
+"""The host of a device that learns: every update is done once, or the device is
+programmed again."""
 
 from typing import Any
 

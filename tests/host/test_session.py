@@ -1,4 +1,5 @@
-"""Packets, of which nothing damaged is taken for one, and the session: certain answers or a typed error."""
+"""Packets, of which nothing damaged is taken for one, and the session: certain answers
+or a typed error."""
 
 import dataclasses
 import itertools
@@ -131,7 +132,8 @@ def scratch(session: Session) -> int:
 
 
 def hear(link: ResponderLink, through: Callable[[float, Callable[[float], bytes]], bytes]) -> None:
-    """From now on a read of the link is ``through``, given the longest silence and the read itself."""
+    """From now on a read of the link is ``through``, given the longest silence
+    and the read itself."""
     plain = link.read
     link.read = lambda timeout_s: through(timeout_s, plain)  # type: ignore[method-assign]
 
@@ -329,7 +331,8 @@ def test_a_wide_window_is_filled_again_by_halves(
 
 
 def silences_of(link: ResponderLink) -> list[float]:
-    """How long each read of the link from now on may be silent, seconds; it grows as they come."""
+    """How long each read of the link from now on may be silent, seconds; it
+    grows as they come."""
     silences: list[float] = []
 
     def listen(timeout_s: float, plain: Callable[[float], bytes]) -> bytes:
@@ -341,7 +344,8 @@ def silences_of(link: ResponderLink) -> list[float]:
 
 
 def test_silence_is_judged_by_what_answers_have_taken(session: Session, link: ResponderLink) -> None:
-    """Of a known kind it is short, and doubles up to the timeout; of an unknown one it is the timeout."""
+    """Of a known kind it is short, and doubles up to the timeout; of an unknown one
+    it is the timeout."""
     session.timeout_s, session.attempts = 2.0, 1
     silences = silences_of(link)
     session.call(read())
@@ -370,7 +374,8 @@ def test_silence_of_a_simulated_link_is_always_the_timeout(session: Session, lin
 
 
 def test_a_late_answer_is_no_fault_of_the_link(session: Session, link: ResponderLink) -> None:
-    """The host asks again too soon once, blames nobody, and then waits for the whole timeout."""
+    """The host asks again too soon once, blames nobody, and then waits for
+    the whole timeout."""
     session.timeout_s = 2.0
     session.call(write(42))
     for _ in range(2):
@@ -390,7 +395,8 @@ def test_a_late_answer_is_no_fault_of_the_link(session: Session, link: Responder
 
 
 def test_traffic_and_faults_are_counted(session: Session, link: ResponderLink) -> None:
-    """Each byte, request and fault once: a damaged answer, and one before the answer to a sync."""
+    """Each byte, request and fault once: a damaged answer, and one before the
+    answer to a sync."""
     sent, received = list[bytes](), list[bytes]()
     plain = link.write
 

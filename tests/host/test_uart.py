@@ -1,4 +1,5 @@
-"""UART link: pseudo-terminals and sockets, and one clear line for every port that cannot be opened."""
+"""UART link: pseudo-terminals and sockets, and one clear line for every port that
+cannot be opened."""
 
 import errno
 import os
@@ -119,7 +120,8 @@ def test_a_port_is_a_narrow_live_link_of_a_million_bits_a_second(pty: tuple[int,
 
 
 class Port:
-    """A serial port in which ``waiting`` bytes have arrived; a read of more of them would wait."""
+    """A serial port in which ``waiting`` bytes have arrived; a read of more
+    of them would wait."""
 
     timeout = None
 

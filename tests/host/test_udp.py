@@ -240,7 +240,8 @@ def test_who_waits_has_sent_all_before(
 def test_what_has_arrived_is_read_before_more_is_sent(
     script: Script, link: UdpLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reader may write more meanwhile; only a read that finds nothing sends what is kept, and waits."""
+    """The reader may write more meanwhile; only a read that finds nothing sends what
+    is kept, and waits."""
     waits, plain = list[tuple[float, int]](), script.receive
 
     def receive(timeout_s: float) -> bytes:
@@ -359,7 +360,8 @@ def test_a_socket_that_cannot_connect_is_closed(monkeypatch: pytest.MonkeyPatch)
 
 
 class NoSegments:
-    """A kernel that refuses to cut datagrams apart, with ``error``; keeps what is sent one by one."""
+    """A kernel that refuses to cut datagrams apart, with ``error``; keeps what
+    is sent one by one."""
 
     def __init__(self, error: int) -> None:
         self.error, self.refused = error, 0
@@ -389,7 +391,8 @@ def test_a_kernel_that_cannot_cut_datagrams_apart_gets_one_at_a_time(listener: s
 
 
 class Kernel:
-    """A kernel's socket that keeps what is sent; ``full``: how often it has no room at first."""
+    """A kernel's socket that keeps what is sent; ``full``: how often it has
+    no room at first."""
 
     def __init__(self, full: int = 0) -> None:
         self.full = full
@@ -433,7 +436,8 @@ def test_a_full_kernel_is_waited_for(sender: UdpSocket, monkeypatch: pytest.Monk
 def test_a_datagram_ends_the_wait_for_it(
     listener: socket.socket, has_poll: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel is told which socket, and how long; one that has no poll is asked with select."""
+    """The kernel is told which socket, and how long; one that has no poll is
+    asked with select."""
     waits: list[Any] = []
 
     class Poll:

@@ -1,4 +1,5 @@
-"""One update of a learning program in plain integers, a device at a time; shares nothing with the product.
+"""One update of a learning program in plain integers, a device at a time; shares
+nothing with the product.
 
 Constants are written out, not imported: they are the arithmetic's, not the code's.
 """
@@ -127,7 +128,8 @@ class Naive:
         return getattr(self.of.layers[i].transfer, "count", 0)
 
     def row(self, i: int, n: int, k: int) -> int:
-        """The place among the layer's rows of row k of W(n); W(N) comes first after those without tiles."""
+        """The place among the layer's rows of row k of W(n); W(N) comes first after
+        those without tiles."""
         rows = self.of.program.layers[i].inputs + 1
         return k if n == 0 else rows + (self.of.layers[i].tuned is not None) + (self.tiles(i) - n) * rows + k
 
@@ -194,7 +196,8 @@ class Naive:
         return int(tuned.first[m]) + (code + 256 >> 9 - tuned.bits)
 
     def moved_curve(self, i: int, m: int, z: int) -> int:
-        """What the next curve gives more than this one; at the last one, this more than the one before."""
+        """What the next curve gives more than this one; at the last one, this more
+        than the one before."""
         layer, tuned, program = self.of.program.layers[i], self.of.layers[i].tuned, self.of.program
         v = clip(rshift_round(z * int(layer.scale[m]), layer.vshift), -2048, 2047)
         above = min(self.curve(i, m) + 1, int(tuned.first[m]) + 2**tuned.bits - 1)
@@ -277,8 +280,9 @@ class Naive:
         return int(self.states[i][place][m]) + rshift_round(sigma * gauss(self.table, *word(key, 0, m)), 8)
 
     def pass_on(self, i: int, rows: int, update: int) -> None:
-        """W(n) gets pulses in proportion to a row of W(n + 1), n from N - 1 down to 0 (Algorithm 1, line 19
-        on); the inner loop of a tile is ``ratio`` steps of the tile before it."""
+        """W(n) gets pulses in proportion to a row of W(n + 1), n from N - 1 down to
+        0 (Algorithm 1, line 19 on); the inner loop of a tile is ``ratio`` steps of
+        the tile before it."""
         learned, steps = self.of.layers[i], update + 1
         period = learned.transfer.every
         for n in range(self.tiles(i) - 1, -1, -1):

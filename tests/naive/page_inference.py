@@ -1,8 +1,9 @@
 """Inference as docs/arithmetic.md states it, in plain Python; shares nothing with the product.
 
-First written from the page alone; what had to be guessed was corrected from the code and added to the page. A
-fact that is needed here and is not on the page is a fault of the page. A program is the dictionary that
-``unpacked`` builds from a program file's manifest and arrays.
+First written from the page alone; what had to be guessed was corrected from the code
+and added to the page. A fact that is needed here and is not on the page is a fault of
+the page. A program is the dictionary that ``unpacked`` builds from a program file's
+manifest and arrays.
 """
 
 import functools
@@ -48,7 +49,8 @@ def unpacked(manifest: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]
 
 @functools.cache
 def key_of(seed: int, domain: int, stream: int, counter: int, index: int) -> Key:
-    """Speck64/128 of (counter, index) under (seed, domain, stream): four words, least significant first."""
+    """Speck64/128 of (counter, index) under (seed, domain, stream): four words, least
+    significant first."""
     key, others, round_keys = seed & MASK32, [seed >> 32, domain, stream], []
     for i in range(27):
         round_keys.append(key)
@@ -101,7 +103,8 @@ def partial_sums(
     number: int,
     draw: tuple[int, int, int] | None,
 ) -> list[int]:
-    """p of some columns for one patch; ``draw``: seed, stream and inference field of the read noise."""
+    """p of some columns for one patch; ``draw``: seed, stream and inference field
+    of the read noise."""
     d, p = layer["dac_bits"], [0] * len(columns)
     height = rows if layer["readout"] == "adc" else len(x)
     weights = np.array(layer["weights"], np.int64)[:, columns.start : columns.stop]

@@ -1,8 +1,8 @@
 """Learning as docs/arithmetic.md states it, in plain Python; shares nothing with the product.
 
-Its origin is that of ``page_inference``. A learning program is a dictionary: ``program`` as
-``page_inference.unpacked`` builds it, ``layers`` with the fields that the page names, ``slots``
-and ``die_seed``.
+Its origin is that of ``page_inference``. A learning program is a dictionary:
+``program`` as ``page_inference.unpacked`` builds it, ``layers`` with the fields that
+the page names, ``slots`` and ``die_seed``.
 """
 
 import math
@@ -153,7 +153,8 @@ class Layer:
         return z, y
 
     def curve_changes(self) -> list[int]:
-        """How much more the next curve gives than each neuron's; the last curve, than the one before."""
+        """How much more the next curve gives than each neuron's; the last curve,
+        than the one before."""
         changes = []
         for m, v in enumerate(self.v):
             last = int(self.tuned["first"][m]) + (1 << self.tuned["bits"]) - 1
@@ -256,7 +257,8 @@ class PageLearner:
             self.move(layer, layer.tuned["devices"], layer.inputs + 1, m, sum(pulses), error[m] > 0, update)
 
     def read(self, layer: Layer, row: list[int], field: int, update: int) -> list[int]:
-        """The states of a row with the noise of a reading, whose key has ``field`` in the tile's place."""
+        """The states of a row with the noise of a reading, whose key has ``field`` in
+        the tile's place."""
         sigma, key = layer.transfer["read_sigma"], layer_key(self.seed, BACK, layer.number, update, field)
         if not self.noise or not sigma:
             return row

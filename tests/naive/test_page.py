@@ -1,6 +1,8 @@
-"""The golden model against evaluators that were written from docs/arithmetic.md, not from the code.
+"""The golden model against evaluators that were written from docs/arithmetic.md,
+not from the code.
 
-A mismatch is a fault of the golden model or of the page. Each test prints how much it compared (`pytest -s`).
+A mismatch is a fault of the golden model or of the page. Each test prints how much it
+compared (`pytest -s`).
 """
 
 import dataclasses
@@ -95,7 +97,8 @@ BESIDE = (
     {"transfer": True, "noisy_readings": True},
     {"tiles": True, "noisy_readings": True},
 )
-"""What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
+"""What layers have besides weights, devices whose pulses are taken one after the
+other, and tables."""
 
 
 SUBSUMED = ({"tuned": True}, {"transfer": True}, {"tabled": True})

@@ -68,7 +68,8 @@ def said(prints: Callable[[list[str]], str]) -> Callable[[str | list[str]], Any]
 
 @pytest.fixture
 def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
-    """Runs a command that must fail: its code, and one printable line on stderr that holds every text."""
+    """Runs a command that must fail: its code, and one printable line on stderr that
+    holds every text."""
 
     def check(line: str | list[str], *texts: str, code: int = BAD_INPUT) -> None:
         capsys.readouterr()

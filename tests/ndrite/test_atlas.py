@@ -1,4 +1,5 @@
-"""atlas: the dot is the user's device, the nearest place and the gains are what the rows say, one page."""
+"""atlas: the dot is the user's device, the nearest place and the gains are what the
+rows say, one page."""
 
 import json
 import re
@@ -39,7 +40,8 @@ def row(rule: str, accuracy: list[float], **of: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def drawn() -> Atlas:
-    """Two rules on places of 16, 64 and 256 states, asymmetry 0.25 and 0.5, noise 0.1; floats have 90 %."""
+    """Two rules on places of 16, 64 and 256 states, asymmetry 0.25 and 0.5, noise 0.1;
+    floats have 90 %."""
     accuracies = {
         (16, 0.5): 60, (64, 0.5): 70, (256, 0.5): 88, (16, 0.25): 75, (64, 0.25): 87.5, (256, 0.25): 89.5,
     }  # fmt: skip
@@ -81,7 +83,8 @@ def test_gains_are_paired_seed_by_seed(drawn: Atlas) -> None:
 
 
 def test_a_dot_is_the_users_device(here: Path) -> None:
-    """Its row is that of a plan with the same file; each improvement is trained as another device."""
+    """Its row is that of a plan with the same file; each improvement is trained
+    as another device."""
     Path("mine.yaml").write_text(MINE)
     found = ndrite.atlas(device="mine.yaml", rules=("stochastic", "agad"), **HOW, **AXES)
     learn = {k: v for k, v in HOW.items() if k != "seeds"} | {"rates": RATES}

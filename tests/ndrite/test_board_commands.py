@@ -1,4 +1,5 @@
-"""demo and `ndrite board`: they do what they are told, and tell what they find. Boards are doubles."""
+"""demo and `ndrite board`: they do what they are told, and tell what they find.
+Boards are doubles."""
 
 import contextlib
 import json
@@ -26,7 +27,8 @@ from ndrite.verbs.demo import demo
 
 
 class Clocked:
-    """A golden board whose answers are off by ``wrong``; an inference takes 100 cycles, 25 with rows."""
+    """A golden board whose answers are off by ``wrong``; an inference takes 100
+    cycles, 25 with rows."""
 
     def __init__(self, wrong: Any) -> None:
         self.golden, self.wrong, self.geometry = GoldenBoard(), wrong, PRESETS["64-lane"]

@@ -1,4 +1,5 @@
-"""A bring-up on simulated boards: a whole one passes every line, a broken one fails the line about it."""
+"""A bring-up on simulated boards: a whole one passes every line, a broken one fails
+the line about it."""
 
 import dataclasses
 import json
@@ -106,7 +107,8 @@ FAULTS = {
 def test_the_line_about_a_fault_fails(fault, line):
     found = list(stages_of(Faulty(TARGET, fault), inferences=16))
     assert line in [check.name for check in found if not check.passed]
-    # Nothing before it, so the first red line is the one to look at; noise is in networks with noise too.
+    # Nothing before it, so the first red line is the one to look at; noise is in
+    # networks with noise too.
     first = next(check.name for check in found if not check.passed)
     assert first == line or (fault == "noise" and first.endswith(" noise"))
     assert len(found) == LINES

@@ -1,4 +1,5 @@
-"""Classifier and evaluate: the kind and the labels that were given, scores, pipelines, refusals."""
+"""Classifier and evaluate: the kind and the labels that were given, scores,
+pipelines, refusals."""
 
 import warnings
 from pathlib import Path
@@ -44,7 +45,8 @@ def test_predict_and_score(trained: Trained, tmp_path: Path) -> None:
     own_unit = ndrite.Classifier(program, seed=3)
     grey = x.reshape(-1, 8, 8) / 255 * 16
     np.testing.assert_array_equal(own_unit.predict(grey), y)
-    # The same grey values 0..16 as bytes are in the same unit: a dtype does not make them codes.
+    # The same grey values 0..16 as bytes are in the same unit: a dtype does
+    # not make them codes.
     np.testing.assert_array_equal(own_unit.predict(np.rint(grey).astype(np.uint8)), y)
 
 

@@ -1,4 +1,5 @@
-"""Runs on a Dask scheduler over TLS: the numbers of one process, whatever dies in the middle."""
+"""Runs on a Dask scheduler over TLS: the numbers of one process, whatever
+dies in the middle."""
 
 import contextlib
 import json

@@ -1,4 +1,5 @@
-"""Commands on the golden board and about FPGA boards, their manners; tests/system runs them on RTL."""
+"""Commands on the golden board and about FPGA boards, their manners; tests/system
+runs them on RTL."""
 
 import errno
 import io

@@ -67,13 +67,15 @@ def test_an_account_by_hand() -> None:
     by_hand = (first * 0.2**2 + second * 0.04**2) * 10 * 1e-3
     assert energy(found, "array", 0) == pytest.approx(by_hand, rel=1e-12)
     assert by_hand > 0
-    # Two rows, 0.291 pJ at 40 nm brought to 130, and 2 x 2 x 3 cells' word lines of 3.9 fJ; one array wide.
+    # Two rows, 0.291 pJ at 40 nm brought to 130, and 2 x 2 x 3 cells' word lines of 3.9
+    # fJ; one array wide.
     dac = 0.291 * (130 / 40) ** 1.9
     assert energy(found, "drivers", 0) == pytest.approx(2 * dac + 12 * 3.9e-3)
     # Three columns, 12 bits, the law at 10 MS/s.
     adc = adc_energy_pJ(program.layers[0].adc_bits, 130, 1e7)
     assert energy(found, "converters", 0) == pytest.approx(3 * adc)
-    # Three devices: 1 mA from 1.2 V for 100 ns at their outputs; a DAC and an 8-bit converter each.
+    # Three devices: 1 mA from 1.2 V for 100 ns at their outputs; a DAC and an
+    # 8-bit converter each.
 
     level = Core(program).maps(np.array(x, np.uint8), noise=False)[1].mean() / 255
     assert energy(found, "neurons", 0) == pytest.approx(3 * 120 * level)
@@ -87,7 +89,8 @@ def test_an_account_by_hand() -> None:
     assert energy(found, "wires") == pytest.approx(bits * 0.054 * (130 / 32) ** 1.9)
     pJ, ns, um2 = (v[1] for v in (found.total.energy_pJ, found.total.latency_ns, found.total.area_um2))
     assert pJ == pytest.approx(sum(energy(found, c) for c in COMPONENTS))
-    # Read and conversion of both steps, device, and its converter; 3 and 2 columns through the scale unit.
+    # Read and conversion of both steps, device, and its converter; 3 and 2 columns
+    # through the scale unit.
     assert ns == pytest.approx(2 * (10 + 100) + 100 + 100 + (3 + 2) * 5)
     assert found.macs == 2 * 3 + 3 * 2
     assert found.tops_per_W[1] == pytest.approx(2 * 12 / pJ)
@@ -98,8 +101,8 @@ def test_an_account_by_hand() -> None:
 
 
 def counted(program: Program, die: Die, x: np.ndarray) -> Counter[str]:
-    """What the first product asks of units for each sample, counted patch by patch, slice by slice, row by
-    row."""
+    """What the first product asks of units for each sample, counted patch by patch,
+    slice by slice, row by row."""
     step, array, chip = program.products[0], die.arrays[0], die.chip
     layer, groups, found = step.layer, step.patches.groups, Counter[str]()
     share, top = layer.outputs // groups, (1 << layer.dac_bits) - 1
@@ -129,7 +132,8 @@ BIASED = {"readout": {"kind": "analog", "range_policy": "layer", "bias": "cells"
 
 @pytest.mark.parametrize("seed", range(16))
 def test_a_product_is_counted_patch_by_patch(seed: int) -> None:
-    """Random kernels, groups, slices, tiles and layouts, a second operand or none, biases in cells or not."""
+    """Random kernels, groups, slices, tiles and layouts, a second operand or none,
+    biases in cells or not."""
     rng = np.random.default_rng(seed)
     groups, size = int(rng.choice([1, 2, 4])), int(rng.integers(1, 4))
     where = Patches(shape=(4, 5, 5), kernel=(size, size), padding=(size // 2,) * 4, groups=groups)
@@ -189,7 +193,8 @@ def test_analog_readout_needs_no_converter_until_it_leaves_the_chip() -> None:
     assert use(first, "device's buffers").times == 6
     assert use(last, "row DAC").times == 0
     assert use(last, "converter").times == 2
-    # Before each device and behind it, and one for every row of the next array: by hand, 1.45 pJ each.
+    # Before each device and behind it, and one for every row of the next array: by
+    # hand, 1.45 pJ each.
     assert energy(found, "buffers", 0) == pytest.approx(6 * 2 * 1.45)
     row = use(last, "row buffer")
     assert (row.times, row.there, use(first, "row buffer").times) == (6, 6, 0)
@@ -234,7 +239,8 @@ DIGITAL = {"compare", "shift-add", "multiply", "table"}
 
 
 def by_hand(step: Any) -> tuple[dict[str, int], int, int]:
-    """Operations of a digital step, cycles, and codes read and written, for each value that it gives."""
+    """Operations of a digital step, cycles, and codes read and written, for each
+    value that it gives."""
     if isinstance(step, Pool):
         window = step.patches.kernel[0] * step.patches.kernel[1]
         units = {"compare": window - 1} if step.of == "max" else {"shift-add": window, "multiply": 1}
@@ -362,7 +368,8 @@ def test_an_account_reports_its_progress_in_samples() -> None:
     ],
 )
 def test_the_converters_law_is_the_librarys(converter: Any, energy_pJ: float, area_um2: float) -> None:
-    """Figures of hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area: of bits, nm and Hz."""
+    """Figures of hwcomponents-adc 1.0.21 (Python 3.13), get_energy and area:
+    of bits, nm and Hz."""
     assert adc_energy_pJ(*converter) == pytest.approx(energy_pJ, rel=1e-6)
     assert adc_area_um2(*converter) == pytest.approx(area_um2, rel=1e-5)
 

@@ -49,7 +49,8 @@ def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
     assert np.ptp(outputs) > 0.3
     assert np.abs(outputs - wanted).max() < 1e-6
     assert np.abs(np.rint(255 * outputs) - np.rint(255 * wanted)).max() <= 1
-    # The golden model beside it: conductance codes and straight pieces of the curves are not in a deck.
+    # The golden model beside it: conductance codes and straight pieces of the curves
+    # are not in a deck.
     codes = np.asarray(Core(mapped.program).maps(x[:count], noise=False)[1]).reshape(count, -1)
     assert np.abs(np.rint(255 * outputs) - codes).mean() < 1.5
 
@@ -159,7 +160,8 @@ def test_a_decks_rows_are_driven_by_the_codes_without_read_noise(tmp_path: Path)
 @needs_ngspice
 @pytest.mark.long
 def test_a_whole_array_is_ngspices(tmp_path: Path) -> None:
-    """128 x 128 with wires, bias rows and neurons: two samples, or as many as NDRITE_SPICE says."""
+    """128 x 128 with wires, bias rows and neurons: two samples, or as many as
+    NDRITE_SPICE says."""
     mapped, x = small(128, 128, "dendritic-analog")
     compare(tmp_path, mapped, x, int(os.environ.get("NDRITE_SPICE", "2")))
 

@@ -1,4 +1,5 @@
-"""fit retention, endurance and temperature: a card with intervals that a chip takes, or one line."""
+"""fit retention, endurance and temperature: a card with intervals that a chip
+takes, or one line."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def written(columns: Columns, path: str = "x.csv") -> str:
 
 
 def drifting(bend: float = 0.0, noise: float = 0.01, deviation: float = 0.01, cells: int = CELLS) -> Columns:
-    """Cells of 20 uS that go as t^-nu, nu 0.05; ``bend``: what all do beside the law, of G, at the middle."""
+    """Cells of 20 uS that go as t^-nu, nu 0.05; ``bend``: what all do beside the law,
+    of G, at the middle."""
     rng = np.random.default_rng(0)
     x = np.log(TIMES / TIMES[0])
     nu = 0.05 + deviation * rng.standard_normal((cells, 1))
@@ -94,7 +96,8 @@ def test_the_law_comes_back_within_its_interval(
 
 
 def test_what_all_cells_do_beside_the_law_is_no_noise(here: Path) -> None:
-    """A bend that cells share is misfit; noise and its interval stay what differs between cells."""
+    """A bend that cells share is misfit; noise and its interval stay what
+    differs between cells."""
     straight, bent = (ndrite.fit("retention", written(drifting(bend))) for bend in (0.0, 0.1))
     for fit in (straight, bent):
         low, high = fit.summary["noise_interval_95"]
@@ -114,7 +117,8 @@ def test_columns_beside_each_other_are_the_same(here: Path) -> None:
 
 @pytest.mark.parametrize("model", ["power-law", "logarithmic"])
 def test_a_chip_drifts_by_the_fitted_law(model: str, here: Path) -> None:
-    """Cells of a compiled die at a day: mean and spread by the law itself, computed here from its numbers."""
+    """Cells of a compiled die at a day: mean and spread by the law itself, computed
+    here from its numbers."""
     nu, deviation = (0.06, 0.02) if model == "power-law" else (0.3, 0.1)
     Path("mine.yaml").write_text(
         f"name: mine\ncell: "
@@ -144,7 +148,8 @@ def test_fields_of_another_drift_are_named(here: Path, prints: Any) -> None:
 
 
 def test_endurance_is_what_the_report_counts_against(here: Path) -> None:
-    """Both sections that count pulses take the fitted number: two a cycle of the median cell."""
+    """Both sections that count pulses take the fitted number: two a cycle
+    of the median cell."""
     for section in ("programming", "ecram"):
         fit = ndrite.fit("endurance", written(cycled()), model=section)
         fit.save("mine.yaml")

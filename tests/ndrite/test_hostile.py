@@ -1,4 +1,5 @@
-"""Files and names from strangers: one line, exit code 2, nothing executed, no command to a terminal."""
+"""Files and names from strangers: one line, exit code 2, nothing executed, no
+command to a terminal."""
 
 import os
 import pickle
@@ -121,7 +122,8 @@ def small(name: str) -> Network:
 
 
 def test_names_do_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name from a file is shown as it is, no markup; one with an escape sequence is refused."""
+    """A name from a file is shown as it is, no markup; one with an escape
+    sequence is refused."""
     network = small(MARKUP)
     for line in (COMPILE, "evaluate program.npz --inputs x.npy --labels y.npy"):
         assert run(line.split()) == OK

@@ -1,4 +1,5 @@
-"""What a network is judged by and in which unit: never another data set than its own, never a silent clip."""
+"""What a network is judged by and in which unit: never another data set than its own,
+never a silent clip."""
 
 import dataclasses
 import json
@@ -165,8 +166,8 @@ def test_labels_that_no_output_stands_for(line: str, here: Path, fails: Any) -> 
 
 @pytest.fixture
 def regressor(here: Path) -> tuple[Network, np.ndarray, np.ndarray]:
-    """A linear model of three outputs, samples uint8 (200, 12), and its targets; in x.npy, and in y.npy 0.25
-    above them."""
+    """A linear model of three outputs, samples uint8 (200, 12), and its targets; in
+    x.npy, and in y.npy 0.25 above them."""
     rng = np.random.default_rng(2)
     weights, bias = rng.normal(size=(12, 3)), rng.normal(size=3)
     x = rng.integers(0, 256, (200, 12)).astype(np.uint8)

@@ -32,7 +32,8 @@ def test_a_mean_and_its_spread_are_scipys(n: int) -> None:
 
 
 def test_a_paired_interval_is_the_published_one() -> None:
-    """Wald + 2 of Agresti and Min: half a sample in each case; n = 100, 12 against 5 by hand."""
+    """Wald + 2 of Agresti and Min: half a sample in each case; n = 100, 12
+    against 5 by hand."""
     low, high = paired(12, 5, 100)
     middle, half = 7 / 102, 1.959964 * (18 - 49 / 102) ** 0.5 / 102
     assert (low, high) == pytest.approx((middle - half, middle + half), abs=1e-6)
@@ -64,14 +65,16 @@ def test_dies_and_samples_both_widen_the_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    # networks, dies, deviation between networks, dies and samples, whether networks share the dies
+    # networks, dies, deviation between networks, dies and samples, whether
+    # networks share the dies
     ("networks", "dies", "deviations", "same_dies"),
     [(5, 3, (1.0, 0.3, 1.0), False), (1, 3, (0.0, 1.0, 1.0), False), (5, 3, (0.3, 1.0, 1.0), True)],
 )
 def test_few_of_what_differs_most_are_covered(
     networks: int, dies: int, deviations: tuple[float, float, float], same_dies: bool
 ) -> None:
-    """Five networks, or three dies, that differ most: 95 % of the intervals hold the mean of all."""
+    """Five networks, or three dies, that differ most: 95 % of the intervals
+    hold the mean of all."""
     rng, covered, experiments = np.random.default_rng(9), 0, 400
     of_networks, of_dies, of_samples = deviations
     for _ in range(experiments):
@@ -95,7 +98,8 @@ def test_quantities_of_the_same_dies_are_drawn_together() -> None:
 
 
 def test_dies_that_networks_share_are_drawn_once_for_all() -> None:
-    """Normal dies, the same for ten networks: the mean's variance is that of 12 dies, not of 120."""
+    """Normal dies, the same for ten networks: the mean's variance is that of 12
+    dies, not of 120."""
     of_dies = np.random.default_rng(4).normal(size=(1, 12, 1)) + np.zeros((10, 1, 30))
     low, high = crossed(of_dies, same_dies=True)
     half = stats.t.ppf(0.975, 11) * of_dies[0, :, 0].std(ddof=1) / 12**0.5

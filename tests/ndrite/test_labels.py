@@ -1,4 +1,5 @@
-"""Labels in every form are read for a task, and answers are scored against them, as worked out by hand."""
+"""Labels in every form are read for a task, and answers are scored against them, as
+worked out by hand."""
 
 from typing import Any
 
@@ -21,7 +22,8 @@ NAMES = Meaning(classes=("cat", "dog", "emu"))
 
 @pytest.mark.filterwarnings("ignore::ndrite.host.InputWarning")
 @pytest.mark.parametrize(
-    # Labels, the outputs' meaning and shape, a measure: the kind of task, and the labels as they are read.
+    # Labels, the outputs' meaning and shape, a measure: the kind of task, and the
+    # labels as they are read.
     ("labels", "meaning", "shape", "measure", "kind", "truth"),
     [
         ([0, 2, 1], Meaning(), THREE, "", CLASSES, [0, 2, 1]),

@@ -1,4 +1,5 @@
-"""learn: a die that other commands take, the same after Ctrl-C, and one clear line where it cannot."""
+"""learn: a die that other commands take, the same after Ctrl-C, and one clear
+line where it cannot."""
 
 import contextlib
 import json
@@ -123,7 +124,8 @@ def end() -> None:
 
 @contextlib.contextmanager
 def stopped(monkeypatch: pytest.MonkeyPatch, method: str, calls: int, how: Any) -> Iterator[None]:
-    """``how()`` in the middle of the call of a board's method after so many; ``end`` once it has worked."""
+    """``how()`` in the middle of the call of a board's method after so many; ``end``
+    once it has worked."""
     whole, seen = getattr(GoldenBoard, method), []
 
     def one(self: GoldenBoard, *given: Any, **options: Any) -> Any:

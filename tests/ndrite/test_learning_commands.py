@@ -31,7 +31,8 @@ TRAIN = f"train --data digits --hidden 16 --epochs 12 --batch 64 -o d.npz --chip
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """d.npz, 64-16-10 on digits, and program.npz, the same on the dendritic chip with two ECRAMs a neuron."""
+    """d.npz, 64-16-10 on digits, and program.npz, the same on the dendritic chip with
+    two ECRAMs a neuron."""
     here = tmp_path_factory.mktemp("learning")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
@@ -76,7 +77,8 @@ def test_the_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 @pytest.mark.slow
 def test_a_module_is_trained_and_goes_on_through_a_chip(here: Path, said: Any, fails: Any) -> None:
-    """A convolution and a residual: from a module, a float network, what compile gave, an ONNX file."""
+    """A convolution and a residual: from a module, a float network, what compile
+    gave, an ONNX file."""
     how = "train --data digits --batch 64 --weight-decay 0.01 --half"
     module = own_layers().Residual()
     first = ndrite.train(data="digits", start=module, batch=64, epochs=6, rate=0.02, output="maps.npz")

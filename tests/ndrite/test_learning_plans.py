@@ -1,4 +1,5 @@
-"""Sweeps that learn in situ: plans, the choice of a rate, and rows that plain `learn` gives too."""
+"""Sweeps that learn in situ: plans, the choice of a rate, and rows that plain
+`learn` gives too."""
 
 import hashlib
 import re
@@ -181,7 +182,8 @@ def own(here: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("trains", [learn_point, float_point])
 def test_test_samples_judge_and_choose_nothing(own: dict[str, Any], trains: Any) -> None:
-    """Where test classes are all wrong, the rate that learns nothing is better on them, and is not chosen."""
+    """Where test classes are all wrong, the rate that learns nothing is better on them,
+    and is not chosen."""
     row = trains(**own)
     labels = np.load("y.npy")
     labels[600:] = (labels[600:] + 5) % 10
@@ -213,7 +215,8 @@ def test_no_sample_is_of_two_kinds(own: dict[str, Any]) -> None:
 
 
 def test_the_row_is_of_the_dies_that_learn_trains() -> None:
-    """The plain learner, sample by sample, leads to the states of the row's digest and to its accuracies."""
+    """The plain learner, sample by sample, leads to the states of the row's digest and
+    to its accuracies."""
     content = plan({"rates": [0.02], "samples": 60}, grid={"device.states": [300]}, chip="wan2022")
     given = dict(plan_of(content).points[0].run.parameters)
     row = learn_point(**given)

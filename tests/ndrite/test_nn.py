@@ -1,4 +1,5 @@
-"""Modules with NDR devices: trained in PyTorch, imported as devices, fitted from another library's KAN."""
+"""Modules with NDR devices: trained in PyTorch, imported as devices, fitted from
+another library's KAN."""
 
 import runpy
 from pathlib import Path
@@ -121,7 +122,8 @@ test_what_is_no_device_is_refused = refused(
 
 
 def test_a_model_of_pykan() -> None:
-    """Inputs of different ranges; more curves lose less, and the import keeps what was fitted."""
+    """Inputs of different ranges; more curves lose less, and the import
+    keeps what was fitted."""
     library = needs("kan")
     example = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "examples" / "from_pykan.py")))
     model = library.KAN(width=[3, 4, 2], grid=5, k=3, seed=0, auto_save=False)

@@ -1,4 +1,5 @@
-"""One file: from a model of any kind, through every command with that file alone, and what is refused."""
+"""One file: from a model of any kind, through every command with that file alone,
+and what is refused."""
 
 import dataclasses
 import hashlib
@@ -49,7 +50,8 @@ KINDS = ("onnx", "module", "estimator", "network", "graph")
 
 
 def model_of(kind: str) -> tuple[Any, np.ndarray, str | None]:
-    """A model of one kind, samples in its own unit, and its file; None of what only Python has."""
+    """A model of one kind, samples in its own unit, and its file; None of
+    what only Python has."""
     rng = np.random.default_rng(0)
     if kind in ("graph", "network"):
         plain = Network.chain((Dense(rng.normal(size=(12, 3)) / 3, np.zeros(3)),), "plain")
@@ -98,7 +100,8 @@ def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: A
     np.testing.assert_array_equal(np.load("y.npy"), ndrite.infer(compiled).outputs)
     assert said("report mine -o page.html")["samples"] == 64
     assert Path("page.html").stat().st_size > 100_000
-    # No ECRAM on this chip: said in one line. Recompiled for one that has them, neurons can be tuned.
+    # No ECRAM on this chip: said in one line. Recompiled for one that has them,
+    # neurons can be tuned.
     fails("calibrate mine", "ecram.tunes of chip 'wan2022'")
     prints("compile mine --chip ideal -o other")
     assert ndrite.load("other").network.digest() == compiled.network.digest()
@@ -108,7 +111,8 @@ def test_every_command_takes_it_alone(kind: str, here: Path, fails: Any, said: A
 
 @pytest.fixture
 def graph(here: Path) -> str:
-    """The file ``graph`` in the working folder, on a chip with ECRAMs; how its own answers judge it."""
+    """The file ``graph`` in the working folder, on a chip with ECRAMs; how its own
+    answers judge it."""
     x = digits()[0][:560]
     ndrite.compile(residual(), "dendritic-ndr+ecram-pair", samples=x[:500], output="graph")
     np.save("x.npy", x[500:])
@@ -119,7 +123,8 @@ def graph(here: Path) -> str:
 def test_a_board_without_maps_runs_a_graph_in_segments(
     graph: str, said: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is swapped is said, and that virtual chips, which the gateware draws of chains, are the host's."""
+    """What is swapped is said, and that virtual chips, which the gateware draws of
+    chains, are the host's."""
     whole, campaign = said(f"evaluate {graph}"), said(f"campaign {graph} --chips 2")
     stepped = SteppedBoard(GoldenBoard(PRESETS["64-lane"]))
     monkeypatch.setattr("ndrite.verbs.evaluate.connect", lambda url: stepped)
@@ -146,7 +151,8 @@ def test_a_graph_is_calibrated(graph: str, said: Any) -> None:
 
 
 def test_calibrate_with_the_file_alone(here: Path, prints: Any) -> None:
-    """NDR neurons with ECRAM, no data set named: the samples held are learned from and measured on."""
+    """NDR neurons with ECRAM, no data set named: the samples held are learned
+    from and measured on."""
     network = centred_network(20)
     x = samples(network, 200)
     before = ndrite.compile(network, "dendritic-ndr+ecram-pair", samples=x, output="mine")

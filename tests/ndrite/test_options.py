@@ -1,4 +1,5 @@
-"""Options of verbs reach what does the work, where they are others than the defaults; and the defaults."""
+"""Options of verbs reach what does the work, where they are others than the defaults;
+and the defaults."""
 
 import dataclasses
 import inspect
@@ -125,7 +126,8 @@ def test_compile_maps_what_it_is_told(seen: Any) -> None:
 
 @pytest.fixture(scope="module")
 def judged() -> tuple[ndrite.Compiled, np.ndarray, np.ndarray]:
-    """A compiled chain of three classes, for virtual chips too, 120 samples and their classes."""
+    """A compiled chain of three classes, for virtual chips too, 120 samples
+    and their classes."""
     network = random_network((20, 12, 3))
     x = samples(network, 120)
     compiled = ndrite.compile(network, "wan2022", samples=x, codes=True, seed=3, nominal=True)
@@ -150,7 +152,8 @@ def test_campaign_runs_what_it_is_told(seen: Any, judged: Any, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    # The measure and threshold, what wafer's chips score of 20 samples, and the share of good chips.
+    # The measure and threshold, what wafer's chips score of 20 samples, and the
+    # share of good chips.
     ("options", "scores", "good"),
     [
         ({}, [16, 17, 18], {"yield": 2 / 3, "threshold": 0.85}),
@@ -308,7 +311,8 @@ def test_report_and_infer_answer_what_they_are_told(seen: Any, judged: Any) -> N
 
 
 @pytest.mark.parametrize(
-    # Outputs in steps of 0.25, what they mean, and the table: its header and the count of each class.
+    # Outputs in steps of 0.25, what they mean, and the table: its header and the
+    # count of each class.
     ("outputs", "task", "header", "counts"),
     [
         ([[1], [3], [2]], {"kind": "two classes", "shape": (1, 1, 1)}, "samples", "21"),
@@ -329,7 +333,8 @@ SHORT = {"data": "digits", "samples": 20, "hidden": "4"}
 
 
 @pytest.mark.parametrize(
-    # A verb, its options, and its stages: the last report of each, or None for a stage without reports.
+    # A verb, its options, and its stages: the last report of each, or None for a
+    # stage without reports.
     ("verb", "options", "stages"),
     [
         (ndrite.compile, {}, {"nodes": None, "layers": (2, 2), "test samples": None}),

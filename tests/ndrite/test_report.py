@@ -25,7 +25,8 @@ SECTIONS = "chip network accuracy errors neurons cells tiles cost board provenan
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of a run: 64 digit pixels, 12 NDR neurons, 10 outputs, on the dendritic chip."""
+    """The files of a run: 64 digit pixels, 12 NDR neurons, 10 outputs, on
+    the dendritic chip."""
     folder = tmp_path_factory.mktemp("run")
     network = dataclasses.replace(random_network((64, 12, 10)), name="digits & <NDR>")
     x, _, test, labels = digits()
@@ -106,7 +107,8 @@ def test_neurons_of_several_places_have_their_own_curves() -> None:
 
 @pytest.mark.slow
 def test_in_a_browser(page: Path) -> None:
-    """No console message, no request, every picture there, at two widths, light and dark; by keyboard."""
+    """No console message, no request, every picture there, at two widths, light and
+    dark; by keyboard."""
     with browser() as view:
         view.open(page)
         view.check(4)

@@ -1,4 +1,5 @@
-"""The engine of runs: nothing is lost, nothing is done twice, and everything that goes wrong is one line."""
+"""The engine of runs: nothing is lost, nothing is done twice, and everything that goes
+wrong is one line."""
 
 import contextlib
 import json
@@ -325,8 +326,8 @@ def test_two_engines_on_one_folder(notes: Path) -> None:
     assert other.exitcode == 0
 
 
-# The share of the engine at work in the folder, that of a second engine (None: all runs), and whether the
-# second is refused.
+# The share of the engine at work in the folder, that of a second engine (None: all
+# runs), and whether the second is refused.
 @pytest.mark.parametrize(
     ("share", "second_share", "refused"),
     [((1, 2), (2, 2), False), ((1, 2), (1, 2), True), ((1, 2), None, True), (None, (1, 2), True)],
@@ -413,7 +414,8 @@ def test_code_counts_without_comments(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of ``small``, a package whose code counts, without digests remembered from other tests."""
+    """The folder of ``small``, a package whose code counts, without digests remembered
+    from other tests."""
     monkeypatch.setattr(code, "OWN", ("small",))
     monkeypatch.setattr(code, "folder", lambda name: tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

@@ -270,7 +270,8 @@ def test_workers_need_what_a_point_imports(own: Path, name: str, needs: tuple[st
 
 
 def test_a_row_is_what_the_other_verbs_say_of_its_die(here: Path) -> None:
-    """Two layers, on the samples after those that calibrate; the die, the reads and the cost of its seed."""
+    """Two layers, on the samples after those that calibrate; the die, the reads and the
+    cost of its seed."""
     network = random_network((12, 9, 4))
     network.save(here / "two.npz")
     x = samples(network, 600)

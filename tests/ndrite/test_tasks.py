@@ -1,4 +1,5 @@
-"""What outputs mean: labels in every form give the accuracy or error that scikit-learn or PyTorch gives."""
+"""What outputs mean: labels in every form give the accuracy or error that scikit-learn
+or PyTorch gives."""
 
 import warnings
 from collections.abc import Callable
@@ -23,7 +24,8 @@ RNG = np.random.default_rng(0)
 
 
 def on_codes(count: int) -> np.ndarray:
-    """Inputs float32 (count, 6) between -2 and 2 that 8-bit codes hold exactly, both ends among them."""
+    """Inputs float32 (count, 6) between -2 and 2 that 8-bit codes hold exactly,
+    both ends among them."""
     codes = RNG.integers(0, 256, (count, 6))
     codes[:2] = [[0], [255]]
     return (codes / 255 * 4 - 2).astype(np.float32)
@@ -248,7 +250,8 @@ def test_labels_decide_for_good_when_the_file_is_made(tmp_path: Path) -> None:
 
 THREE_LOGITS = [torch.nn.Linear(6, 3)]
 REFUSED = {
-    # (model, options of compile, labels or None, measure): words of the error, every reading that was tried
+    # (model, options of compile, labels or None, measure): words of the error, every
+    # reading that was tried
     "labels beside the names": (
         lambda: mlp(THREE + 1),
         {},

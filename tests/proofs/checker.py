@@ -1,4 +1,5 @@
-"""Bounded model checking and induction of sequential RTL: Yosys to SMT-LIB, yosys-smtbmc, Z3."""
+"""Bounded model checking and induction of sequential RTL: Yosys to SMT-LIB,
+yosys-smtbmc, Z3."""
 
 import shutil
 import subprocess
@@ -34,7 +35,8 @@ write_smt2 -wires top.smt2
 
 
 class Run(Claim):
-    """A design with inputs that are free in every cycle, from reset on, and what must hold in every cycle."""
+    """A design with inputs that are free in every cycle, from reset on, and what must
+    hold in every cycle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,10 +70,11 @@ class Run(Claim):
 
 
 def check(run: Run, *, depth: int, induction: int = 0) -> Verdict:
-    """Check every run of ``depth`` cycles, or by ``induction`` over so many those of any length.
+    """Check every run of ``depth`` cycles, or by ``induction`` over so many
+    those of any length.
 
-    It does not hold either when a goal of ``reachable`` is out of reach. Raises ``AssertionError`` when the
-    tool fails; skips the test where there is no solver.
+    It does not hold either when a goal of ``reachable`` is out of reach. Raises
+    ``AssertionError`` when the tool fails; skips the test where there is no solver.
     """
     needs("z3")
     begun = time.monotonic()

@@ -1,4 +1,5 @@
-"""Stand-ins for multipliers and memories whose outputs are free: what is proved holds for any product."""
+"""Stand-ins for multipliers and memories whose outputs are free: what is proved
+holds for any product."""
 
 import types
 from collections.abc import Callable
@@ -26,7 +27,8 @@ class Cut(wiring.Component):
 
 
 def cut(module: types.ModuleType, free: Free) -> tuple[list[Cut], list[Cut]]:
-    """Replace the multipliers and memories that ``module`` will instantiate; two lists fill with them."""
+    """Replace the multipliers and memories that ``module`` will instantiate; two
+    lists fill with them."""
     products: list[Cut] = []
     memories: list[Cut] = []
 

@@ -1,6 +1,8 @@
-"""What is proved of a module, and the two tests of every proof: it holds, and it finds the bugs put in.
+"""What is proved of a module, and the two tests of every proof: it holds, and it
+finds the bugs put in.
 
-A file's ``BUGS`` are rows of a proof, a text that stands once in its module, and what is put in its place.
+A file's ``BUGS`` are rows of a proof, a text that stands once in its module, and what
+is put in its place.
 """
 
 import types
@@ -21,7 +23,8 @@ long = partial(pytest.param, marks=pytest.mark.long)
 class Proof:
     """``claim``, whose docstring says it, of the module called ``module``.
 
-    ``shown``: changes of the module that let the claim see what is inside. ``long``: the proof takes minutes.
+    ``shown``: changes of the module that let the claim see what is inside. ``long``:
+    the proof takes minutes.
     """
 
     claim: Callable[[types.ModuleType], Verdict]

@@ -1,6 +1,8 @@
-"""Claims of RTL, proofs by SAT where it is feed-forward, and copies of RTL modules with one bug put in.
+"""Claims of RTL, proofs by SAT where it is feed-forward, and copies of RTL modules
+with one bug put in.
 
-The binding arithmetic stands here as Amaranth expressions, written apart from the RTL and only for proofs.
+The binding arithmetic stands here as Amaranth expressions, written apart from the RTL
+and only for proofs.
 """
 
 import contextlib
@@ -21,8 +23,9 @@ from amaranth.hdl import Assert, Assume, Value, ValueLike
 from ndrite.boards.fpga import tools
 from ndrite.boards.fpga.tools import BuildError
 
-# Registers become wires: with inputs that stand still, a pipeline without feedback is its own function.
-# That stages line up when inputs change every cycle is what the cocotb benches test.
+# Registers become wires: with inputs that stand still, a pipeline without feedback is
+# its own function. That stages line up when inputs change every cycle is what the
+# cocotb benches test.
 WIRES = r"""
 module \$dff (CLK, D, Q);
     parameter WIDTH = 1;
@@ -58,7 +61,8 @@ class Claim(Elaboratable):
         self.inputs: list[Signal] = []
 
     def free(self, shape: Any, name: str) -> Signal:
-        """An input that takes every value of its shape, another one every cycle where there are cycles."""
+        """An input that takes every value of its shape, another one every cycle where
+        there are cycles."""
         signal = Signal(shape, name=name)
         self.inputs.append(signal)
         return signal
@@ -88,8 +92,8 @@ class Claim(Elaboratable):
 def prove(claim: Claim) -> Verdict:
     """Whether the solver finds no counterexample.
 
-    Raises ``AssertionError`` when the claim is empty or contradicts its own assumptions (either would make
-    any proof succeed), or when the tool fails otherwise.
+    Raises ``AssertionError`` when the claim is empty or contradicts its own assumptions
+    (either would make any proof succeed), or when the tool fails otherwise.
     """
     begun = time.monotonic()
     prepare = f"""read_verilog -icells <<wires
@@ -119,7 +123,8 @@ select -assert-min 1 t:$assert
 
 
 def rshift_round(m: Module, v: Value, shift: Value, most: int, name: str) -> Signal:
-    """(v + 2^(shift-1)) >> shift, or v for shift 0, as a table over every shift up to ``most``."""
+    """(v + 2^(shift-1)) >> shift, or v for shift 0, as a table over every
+    shift up to ``most``."""
     width = max(len(v), most) + 2
     result = Signal(signed(width), name=name)
     with m.Switch(shift):
@@ -140,7 +145,8 @@ def power(exponent: Value, most: int) -> Value:
 
 
 def mutated(name: str, *changes: tuple[str, str]) -> types.ModuleType:
-    """A copy of the module called ``name``, each old text, which must stand there once, replaced by a new."""
+    """A copy of the module called ``name``, each old text, which must stand there once,
+    replaced by a new."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None

@@ -1,7 +1,9 @@
-"""Datagrams: whatever comes from whom, a session is its peer's, and the stream has each datagram once.
+"""Datagrams: whatever comes from whom, a session is its peer's, and the stream has
+each datagram once.
 
-The cipher that tells a token is cut: it may say anything, so what is proved needs no secret. A datagram's
-sender stands beside it until its last byte is taken; one that begins a session has a piece of the stream.
+The cipher that tells a token is cut: it may say anything, so what is proved needs no
+secret. A datagram's sender stands beside it until its last byte is taken; one that
+begins a session has a piece of the stream.
 """
 
 import types
@@ -38,8 +40,8 @@ class Cut(PassKey):
 
 @proof("ndrite.hdl.ethernet.datagrams", shown=SHOWN)
 def session(module: types.ModuleType) -> Verdict:
-    """Another peer or token only after a lease or from the peer; bytes only of the peer's datagrams, each
-    number once and upward, with an end where one was skipped."""
+    """Another peer or token only after a lease or from the peer; bytes only of the
+    peer's datagrams, each number once and upward, with an end where one was skipped."""
     run = Run()
     m = run.module
     module.PassKey = lambda: Cut(run)  # type: ignore[attr-defined]

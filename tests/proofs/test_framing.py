@@ -1,7 +1,9 @@
-"""CRC for every register and byte; COBS: every body up to five bytes that matter, and every run about 254.
+"""CRC for every register and byte; COBS: every body up to five bytes that matter, and
+every run about 254.
 
-The encoder is checked against the `cobs` package, the decoder against it and, on damaged frames, against
-its own definition: a frame is bad when its delimiter comes inside a block.
+The encoder is checked against the `cobs` package, the decoder against it and, on
+damaged frames, against its own definition: a frame is bad when its delimiter
+comes inside a block.
 """
 
 import itertools

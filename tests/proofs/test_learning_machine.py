@@ -1,8 +1,9 @@
-"""Learning machine: an update that is asked for again is answered as before, and not done again.
+"""Learning machine: an update that is asked for again is answered as before,
+and not done again.
 
-The learning core is cut: it may take any time and answer anything. So the claims are of the machine alone,
-and what they ask of the core is what ``LearningCore`` promises: it is not free in the cycle after a start,
-and counts starts in ``next``.
+The learning core is cut: it may take any time and answer anything. So the claims are of
+the machine alone, and what they ask of the core is what ``LearningCore`` promises: it
+is not free in the cycle after a start, and counts starts in ``next``.
 """
 
 import types
@@ -57,7 +58,8 @@ def asked(module: types.ModuleType) -> tuple[Run, Any, Core]:
 
 @proof("ndrite.hdl.device.learning_machine", shown=SHOWN)
 def done_once(module: types.ModuleType) -> Verdict:
-    """An update is begun once: none but the next one, nor any again before numbers have gone round."""
+    """An update is begun once: none but the next one, nor any again before
+    numbers have gone round."""
     run, _, core = asked(module)
     number, seen, since = run.constant(32, "watched"), Signal(), Signal(32)
     begun, at = run.past(core.start, "begun_before"), core.update
@@ -89,7 +91,8 @@ def answered_once(module: types.ModuleType) -> Verdict:
 
 @proof("ndrite.hdl.device.learning_machine", shown=SHOWN)
 def answered_alike(module: types.ModuleType) -> Verdict:
-    """Asked for again, an update is answered as when it was done; one that was not done, with -1."""
+    """Asked for again, an update is answered as when it was done; one that was
+    not done, with -1."""
     run, machine, core = asked(module)
     taken, fresh, running, of_bank = machine.shown
     m, number, place = run.module, run.constant(32, "watched"), run.constant(1, "place")

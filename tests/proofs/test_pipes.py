@@ -82,7 +82,8 @@ def converter(module: types.ModuleType) -> Verdict:
 
 @proof("ndrite.hdl.readout.readout_pipe")
 def noise_term(module: types.ModuleType) -> Verdict:
-    """a' = a + rshift_round(product, 8), seen at the gain multiplier, for every accumulator value."""
+    """a' = a + rshift_round(product, 8), seen at the gain multiplier, for every
+    accumulator value."""
     c = Claim()
     _, x, (noise, gain) = _pipe(module, c)
     c.given((noise.value < 1 << 27) & (noise.value >= -(1 << 27)))
@@ -107,7 +108,8 @@ def voltage(neuron: types.ModuleType) -> Verdict:
 
 
 class Curve:
-    """A neuron's curve over free voltages and settings: segments of 2^f, table entries of h bits."""
+    """A neuron's curve over free voltages and settings: segments of 2^f, table
+    entries of h bits."""
 
     def __init__(self, neuron: types.ModuleType, c: Claim) -> None:
         (self.products, self.memories), layer = cut(neuron, c.free), Signal(group_layout(GEOMETRY))

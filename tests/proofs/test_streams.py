@@ -1,6 +1,6 @@
-"""Queues lose, double and reorder nothing, and streams hold what they offer until it is taken; registers hold
-what was last written to their own address; no byte touches an unread packet, and only whole, undamaged frames
-become packets.
+"""Queues lose, double and reorder nothing, and streams hold what they offer until it is
+taken; registers hold what was last written to their own address; no byte touches an
+unread packet, and only whole, undamaged frames become packets.
 """
 
 import types
@@ -23,7 +23,8 @@ QUEUE_CYCLES = 12
 
 @proof("ndrite.hdl.parts.pipeline", long=True)
 def queue(module: types.ModuleType) -> Verdict:
-    """The n-th payload out is the n-th in, for every n; the level is what went in less what came out."""
+    """The n-th payload out is the n-th in, for every n; the level is what went in
+    less what came out."""
     run = Run()
     m = run.module
     m.submodules.queue = q = module.Queue(WIDTH, DEPTH)
@@ -44,12 +45,14 @@ def queue(module: types.ModuleType) -> Verdict:
 
 @proof("ndrite.hdl.link.cobs")
 def sender(module: types.ModuleType) -> Verdict:
-    """The frame's bytes stay on offer until taken, whatever the memory holds that keeps its word."""
+    """The frame's bytes stay on offer until taken, whatever the memory holds
+    that keeps its word."""
     run = Run()
     m = run.module
     m.submodules.sender = s = module.CobsSender(3)
     run.let(s, "start", "data", "o.ready")
-    # The memory: what it answers two cycles after an address does not change while the address stands.
+    # The memory: what it answers two cycles after an address does not change while
+    # the address stands.
     before = run.past(s.address, "address_before")
     longer = run.past(before == s.address, "address_stands")
     run.given(~(longer & (before == s.address)) | (s.data == run.past(s.data, "data_before")))
@@ -68,7 +71,8 @@ def _run(module: types.ModuleType) -> tuple[Run, Any]:
     run.module.submodules.registers = registers = module.Registers(PRESETS["tiny"], 0x1234)
     window = registers.window
     run.let(window, "write", "address", "write_data")
-    # The decoder lets nothing beyond the last register through; data and address stand a cycle longer.
+    # The decoder lets nothing beyond the last register through; data and address
+    # stand a cycle longer.
     run.given(window.address < len(REGISTERS))
     address_stands = window.address == run.past(window.address, "wrote_address")
     data_stands = window.write_data == run.past(window.write_data, "wrote_data")
@@ -95,7 +99,8 @@ def separate(module: types.ModuleType) -> Verdict:
 
 @proof("ndrite.hdl.device.registers", long=True)
 def reads(module: types.ModuleType) -> Verdict:
-    """A read gives the register of its address: control registers as held, constants as built in."""
+    """A read gives the register of its address: control registers as held,
+    constants as built in."""
     run, registers = _run(module)
     window = registers.window
     still = run.free(1, "still")
@@ -136,15 +141,16 @@ def claim(self: Any, m: Module, inside: dict[str, Any]) -> None:
     always(~memory.write | (used != window))
     always(~memory.write | (memory.write_address >= write_base))
     always(~memory.write | (memory.write_address < write_base + slot))
-    # What is taken for a packet came whole, undamaged and as long as its header says, and there was room.
-    # The verdict comes a cycle after the frame's end.
+    # What is taken for a packet came whole, undamaged and as long as its header says,
+    # and there was room. The verdict comes a cycle after the frame's end.
     spoiled = inside["bad"] | inside["damaged"] | inside["too_long"] | inside["no_room"]
     sound = ~spoiled & (inside["crc"] == CRC_RESIDUE) & (count == length + OVERHEAD)
     was_sound, had_ended = Signal(), Signal()
     m.d.sync += [was_sound.eq(sound), had_ended.eq(inside["end"])]
     always(~good | (was_sound & had_ended))
     always(~good | (used != window))
-    # What makes it inductive: where the unread slots are, and that a frame under way has a free one.
+    # What makes it inductive: where the unread slots are, and that a frame under
+    # way has a free one.
     always(used <= window)
     always(count <= OVERHEAD + self.packet_bytes)
     always(inside["brim"] == (count == OVERHEAD + self.packet_bytes))
@@ -161,7 +167,8 @@ def claim(self: Any, m: Module, inside: dict[str, Any]) -> None:
 
 @proof("ndrite.hdl.link.receiver", shown=SHOWN)
 def accepts(module: types.ModuleType) -> Verdict:
-    """No byte touches an unread packet; only whole frames of right CRC and length become packets."""
+    """No byte touches an unread packet; only whole frames of right CRC and
+    length become packets."""
     run = Run()
     cut(module, run.free)
     module.Receiver.claim = claim  # type: ignore[attr-defined]

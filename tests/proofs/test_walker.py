@@ -1,8 +1,9 @@
-"""Walker: whatever its parts take, records come in the program's order, a step when the last one has left.
-Sequencer: every network of a small geometry is through within a bound, whatever the array's pauses.
+"""Walker: whatever its parts take, records come in the program's order, a step when the
+last one has left. Sequencer: every network of a small geometry is through within a
+bound, whatever the array's pauses.
 
-Of the walker its control alone: records, patches and gates are cut and take any time. Waits are shorter than
-in gateware.
+Of the walker its control alone: records, patches and gates are cut and take any time.
+Waits are shorter than in gateware.
 """
 
 import dataclasses
@@ -31,7 +32,8 @@ DRAIN = 2
 
 
 class Records:
-    """Of which nothing is known but what number one that is ready has; 0 where it changed meanwhile."""
+    """Of which nothing is known but what number one that is ready has; 0 where it
+    changed meanwhile."""
 
     depth = 256 * RECORD_WORDS
 
@@ -56,9 +58,10 @@ class Records:
 
 @proof("ndrite.hdl.walk.walker", shown=SHOWN)
 def walk(module: types.ModuleType) -> Verdict:
-    """Records 1 to ``begins`` once, those behind them in every call, in the last one up to ``body``, then the
-    answer's; a step begins when all codes of the one before were asked for and its patches have ended, as
-    long ago as writing takes. One sample is walked."""
+    """Records 1 to ``begins`` once, those behind them in every call, in the last one
+    up to ``body``, then the answer's; a step begins when all codes of the one before
+    were asked for and its patches have ended, as long ago as writing takes. One
+    sample is walked."""
     run = Run()
     m = run.module
     module.CODE_BITS, module.TO_RESULTS = 2, 1  # type: ignore[attr-defined]
@@ -94,7 +97,8 @@ def walk(module: types.ModuleType) -> Verdict:
     with m.Elif(taking):
         m.d.sync += [now.eq(after), its_call.eq(its_call + again)]
 
-    # Patches begin within a step and end once; ``left``: for how long there has been nothing more.
+    # Patches begin within a step and end once; ``left``: for how long there has
+    # been nothing more.
     patches, left = Signal(8), Signal(4)
     run.given(~patch | (at["run"] & (patches != 255)))
     run.given(~(ended | done) | (patches != 0))
@@ -152,7 +156,8 @@ ONE_LANE = Geometry(
 PASSES = LAYERS * (OUTPUTS // LANES) * INPUTS * 2
 """At most: every column group, tiles of one row, two slices of four bits."""
 OPENING = 4 * LAYERS
-"""Cycles in which the descriptors are written: two words each, whose addresses stand for two cycles."""
+"""Cycles in which the descriptors are written: two words each, whose addresses
+stand for two cycles."""
 BOUND = OPENING + 4 + 7 * LAYERS + 4 * PASSES
 
 

@@ -1,5 +1,5 @@
-"""Wheel and sdist in empty environments; the tutorial, command by command. Set ``NDRITE_RELEASE=1`` to run
-it."""
+"""Wheel and sdist in empty environments; the tutorial, command by command. Set
+``NDRITE_RELEASE=1`` to run it."""
 
 import json
 import os
@@ -37,7 +37,8 @@ def run(command: list[str], folder: Path, environment: dict[str, str] | None = N
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Wheel (made from the sdist, as `python -m build` does) and sdist; NDRITE_DIST holds them if set."""
+    """Wheel (made from the sdist, as `python -m build` does) and sdist; NDRITE_DIST
+    holds them if set."""
     out = Path(os.environ.get("NDRITE_DIST") or tmp_path_factory.mktemp("dist"))
     if not any(out.glob("*.whl")):
         run([sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)], out)
@@ -97,7 +98,8 @@ def test_the_tutorial(built: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_the_code_of_every_page(built: dict[str, Path], tmp_path: Path) -> None:
-    """As ``tests/docs/test_blocks.py`` runs it, with what was installed from the wheel and no source tree."""
+    """As ``tests/docs/test_blocks.py`` runs it, with what was installed from the wheel
+    and no source tree."""
     installed, copy = tmp_path / "installed", tmp_path / "copy"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(installed)]
     run([*pip, str(built["wheel"])], tmp_path)

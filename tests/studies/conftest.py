@@ -34,7 +34,8 @@ def first(count: int) -> Bools:
 
 
 def dies(states: Mapping[str, int], seeds: tuple[int, ...] = SEEDS, **said: Any) -> Runs:
-    """Two dies of every network, 900 right in float; the second die has two less in every state."""
+    """Two dies of every network, 900 right in float; the second die has two
+    less in every state."""
     return [
         {"seed": seed, "die": die, **said}
         | runs.kept(first(900), {state: first(count - 2 * die) for state, count in states.items()})

@@ -1,4 +1,5 @@
-"""Controls of the study of adaptation: their model is the die, and what they learn gets there."""
+"""Controls of the study of adaptation: their model is the die, and what they
+learn gets there."""
 
 import dataclasses
 

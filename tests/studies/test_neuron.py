@@ -31,11 +31,13 @@ def test_the_neuron_follows_from_the_same_constants() -> None:
     for (neuron, against), r in ratios.items():
         lae = [paths[name]["lae"] for name in (against, neuron)]
         assert r["typical"] == pytest.approx(lae[0]["typical"] / lae[1]["typical"])
-        # Parts that both have are the same ones, so that the range is within that of independent ends.
+        # Parts that both have are the same ones, so that the range is within that of
+        # independent ends.
         assert lae[0]["low"] / lae[1]["high"] < 1.001 * r["least"] < 1.001 * r["typical"]
         assert r["typical"] < r["greatest"] < 1.001 * lae[0]["high"] / lae[1]["low"]
         inside = r["least"] <= 1 <= r["greatest"]
         assert r["verdict"] == ("cannot be told" if inside else "better" if r["least"] > 1 else "worse")
-    # A table's place between converters that are there anyway takes a DAC, a device and a second converter.
+    # A table's place between converters that are there anyway takes a DAC, a device and
+    # a second converter.
     assert ratios["ndr with converters", "digital"]["greatest"] < 1
     assert {r["quoted"] for r in ratios.values()} == {516, 1.3e5}

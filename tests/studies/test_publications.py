@@ -1,4 +1,5 @@
-"""Published numbers: reasons, verdicts and exit codes; what the networks of publications are made of."""
+"""Published numbers: reasons, verdicts and exit codes; what the networks of
+publications are made of."""
 
 import json
 from pathlib import Path
@@ -55,7 +56,8 @@ def test_exit_codes(value: float, said: str, code: int, tmp_path: Path, monkeypa
     [("neurram", [0.35, 0.35, 0.5, 0.5, 0.5, 0.5], [2.0] * 6), ("hermes", [7, 9], [9, 12])],
 )
 def test_cores_of_published_chips(name: str, least: list[float], most: list[float]) -> None:
-    """NeuRRAM from 3 bits on within a factor of two; HERMES is not, and the page says by how much."""
+    """NeuRRAM from 3 bits on within a factor of two; HERMES is not, and the page
+    says by how much."""
     for i, point in enumerate(cost.CORES[name]["points"]):
         found = cost.compare(cost.CORES[name], point, load_constants())
         assert least[i] < found["factor"] < most[i]
@@ -64,7 +66,8 @@ def test_cores_of_published_chips(name: str, least: list[float], most: list[floa
 
 def test_cells_of_another_chip_err_more() -> None:
     found = cmo_hfox.run(seed=0)
-    # By hand: sqrt(64) inputs of 1/sqrt(3), and weights off by twice a cell's deviation over its range.
+    # By hand: sqrt(64) inputs of 1/sqrt(3), and weights off by twice a cell's
+    # deviation over its range.
     own = np.sqrt(64 / 3) * 2 * np.hypot(0.4118, 0.17) / (90 - 8)
     assert found["ibm-cmo-hfox-0.2, 1 s, single"] == pytest.approx(own, rel=0.15)
 

@@ -1,4 +1,5 @@
-"""The runner's promises: what is kept, taken up, drawn anew and refused; and a smoke run of each study."""
+"""The runner's promises: what is kept, taken up, drawn anew and refused; and a smoke
+run of each study."""
 
 import json
 import re
@@ -62,7 +63,8 @@ def test_smoke(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_committed_results_are_of_their_runs(name: str, tmp_path: Path) -> None:
     """Of all studies: tables, verdicts and page are made again from the committed runs.
 
-    To the last digit shown and no further: sums of floats differ between processors in the bits behind it.
+    To the last digit shown and no further: sums of floats differ between processors in
+    the bits behind it.
     """
     for path in RESULTS.glob("*.json"):
         shutil.copy(path, tmp_path)
@@ -139,7 +141,8 @@ def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def two_studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two studies of the same run, in no time; the first of them fails while ``fails`` holds its name."""
+    """Two studies of the same run, in no time; the first of them fails while
+    ``fails`` holds its name."""
     studies = {name: {**STUDIES["xor"], "module": "xor"} for name in ("one", "two")}
     monkeypatch.setattr(runner, "STUDIES", studies)
     monkeypatch.setattr(runner, "grid", lambda name, smoke: [{"seed": i, "of": name} for i in range(4)])

@@ -98,8 +98,8 @@ def test_every_die_is_measured_in_every_case(name: str) -> None:
 
 
 def of_depths() -> Runs:
-    """One hidden layer: 900 in software, 880 of the chip's network in float, 870 on its dies; two: 10 more
-    are lost."""
+    """One hidden layer: 900 in software, 880 of the chip's network in float, 870 on its
+    dies; two: 10 more are lost."""
     found = []
     for seed in SEEDS:
         for layers, hidden in enumerate(("32", "32, 32"), start=1):
@@ -120,8 +120,9 @@ def test_a_line_for_each_depth() -> None:
 
 
 def of_losses() -> Runs:
-    """Three networks of 90 %; their dies lose 2 points, worse ones 10, of which pulses take back 5; software
-    of two rates, the better one on held-out samples worse on the test samples."""
+    """Three networks of 90 %; their dies lose 2 points, worse ones 10, of which
+    pulses take back 5; software of two rates, the better one on held-out samples
+    worse on the test samples."""
     found: Runs = []
     for seed in SEEDS:
         common = {"seed": seed, "dies": 4}

@@ -1,4 +1,5 @@
-"""Boards and images for whole-system tests: the compiled RTL, the golden model, the shipped network."""
+"""Boards and images for whole-system tests: the compiled RTL, the golden model,
+the shipped network."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,7 +51,8 @@ def x() -> np.ndarray:
 
 @pytest.fixture
 def clients(here: Path, program: Program, x: np.ndarray, prints: Any, fails: Any) -> Callable[..., None]:  # noqa: F811
-    """One client of a board after another infers as golden; while one has it, the next is told so."""
+    """One client of a board after another infers as golden; while one has it,
+    the next is told so."""
 
     def check(url: str, *told: str) -> None:
         program.save("program.npz")

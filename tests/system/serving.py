@@ -1,4 +1,5 @@
-"""A process that runs ``ndrite board serve``: a simulated board behind a pseudo-terminal or a UDP socket."""
+"""A process that runs ``ndrite board serve``: a simulated board behind a
+pseudo-terminal or a UDP socket."""
 
 import contextlib
 import signal
@@ -11,7 +12,8 @@ MAIN = "from ndrite.shell import main; main()"
 
 
 class Served(contextlib.AbstractContextManager["Served"]):
-    """A process that runs Python ``code`` with ``arguments``; ``said`` is the first line it prints."""
+    """A process that runs Python ``code`` with ``arguments``; ``said`` is the
+    first line it prints."""
 
     def __init__(self, code: str, *arguments: str) -> None:
         command = [sys.executable, "-c", code, *arguments]

@@ -1,4 +1,5 @@
-"""Boards as workers: simulated ones, each a process on a terminal of its own, one of which is killed."""
+"""Boards as workers: simulated ones, each a process on a terminal of its own, one
+of which is killed."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,5 @@
-"""Campaigns on the simulated board: every vote as on the golden one, and nothing left behind."""
+"""Campaigns on the simulated board: every vote as on the golden one, and
+nothing left behind."""
 
 import contextlib
 import dataclasses
@@ -46,7 +47,8 @@ def test_random_networks_vote_as_golden(trial: int, overlap: bool) -> None:
             ran(each, program, x[:3], seed=1)
             seen: list[tuple[int, int]] = []
             voted(each, program, x, labels, Campaign(**plan), progress=lambda *p, to=seen: to.append(p))
-            # The nominal chip is back, an odd number of inferences does not upset the two banks.
+            # The nominal chip is back, an odd number of inferences does not
+            # upset the two banks.
             inferred(each, program, x[:3], seed=1)
             assert seen[-1] == ((9, 9) if each is board else (3, 3))
 
@@ -98,7 +100,8 @@ def test_a_running_campaign_refuses_what_would_disturb_it(programmed: Any) -> No
 
 
 def test_an_inference_on_the_heels_of_a_start_is_refused(programmed: Any) -> None:
-    """Both packets are there before the first is answered: the second must not load past the campaign."""
+    """Both packets are there before the first is answered: the second must not load
+    past the campaign."""
     board, program, x = programmed
     prepare(board, program, 4000)
     control = address("registers", BY_NAME["campaign_control"].address)
@@ -124,7 +127,8 @@ def test_ctrl_c_stops_the_board(programmed: Any) -> None:
         board.campaign(x, labels, Campaign(chips=100, trials=8), progress=interrupt)
     board.clear_counters()
     voted(board, program, x, labels, Campaign(chips=2, trials=2, seed=4))
-    # Two chips and the nominal one at the end; every set of columns has a schedule of keys before it.
+    # Two chips and the nominal one at the end; every set of columns has a schedule
+    # of keys before it.
     drawn = 3 * sum(layer.weights.size for layer in program.layers) / TINY.redraw
     assert drawn < board.counters()["redraw_cycles"] < 3 * drawn
     inferred(board, program, x, seed=2)

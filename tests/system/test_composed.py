@@ -1,4 +1,5 @@
-"""Operators that are composed of several nodes, on the compiled gateware: every bit golden's."""
+"""Operators that are composed of several nodes, on the compiled gateware:
+every bit golden's."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""A Kolmogorov-Arnold network of a chip's devices, on the compiled gateware: every bit golden's."""
+"""A Kolmogorov-Arnold network of a chip's devices, on the compiled gateware:
+every bit golden's."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""A simulated board that learns, behind packets: the golden model's states, whatever the link does."""
+"""A simulated board that learns, behind packets: the golden model's states,
+whatever the link does."""
 
 import dataclasses
 import hashlib
@@ -92,7 +93,8 @@ def board() -> Iterator[LearningBoard]:
 
 
 def begun(board: LearningBoard, what: Learning, count: int, seed: int = 0) -> tuple[Any, Any, Any]:
-    """Samples and classes for a board that is programmed here, and the golden model beside it."""
+    """Samples and classes for a board that is programmed here, and the
+    golden model beside it."""
     rng = np.random.default_rng(count)
     board.program_learning(what, seed=seed)
     x, labels = random_inputs(what.program, rng, count), rng.integers(0, what.outputs, count)

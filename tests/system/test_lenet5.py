@@ -1,4 +1,5 @@
-"""LeNet-5 on the digits: floats, golden model and gateware. ``NDRITE_LENET5=20`` runs 20 images and more."""
+"""LeNet-5 on the digits: floats, golden model and gateware. ``NDRITE_LENET5=20`` runs
+20 images and more."""
 
 import dataclasses
 import os
@@ -38,7 +39,8 @@ def test_the_golden_model_keeps_the_floats_accuracy(network: Network, target: Ge
 
 @pytest.mark.long
 def test_every_bit_of_the_gateware_is_the_golden_models(network: Network) -> None:
-    """It walks through the network by itself, in less than its bound where rows that are 0 are skipped."""
+    """It walks through the network by itself, in less than its bound where rows that
+    are 0 are skipped."""
     x, _, test, labels = digits()
     program = map_network(network, "wan2022", enlarged(x)[:64], options=MapOptions(target=Geometry())).program
     with SteppedBoard(Board(SimLink(dataclasses.replace(sized(program), skip=True)))) as board:

@@ -1,4 +1,5 @@
-"""A wide array whose inferences overlap, fed by a card's DMA: as golden, and close to the schedule."""
+"""A wide array whose inferences overlap, fed by a card's DMA: as golden, and
+close to the schedule."""
 
 import dataclasses
 import os

@@ -1,7 +1,8 @@
-"""Random geometries against random programs of every step kind: simulated gateware equals the golden model.
+"""Random geometries against random programs of every step kind: simulated gateware
+equals the golden model.
 
-Two small geometries in ``make test-long``; ``make test-pairs`` has forty, each with twenty-five programs.
-What was covered is printed.
+Two small geometries in ``make test-long``; ``make test-pairs`` has forty, each with
+twenty-five programs. What was covered is printed.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""The simulated board equals the golden one in every bit, whatever the geometry, the seed or the stalls; the
-demo's acceptance figures."""
+"""The simulated board equals the golden one in every bit, whatever the geometry, the
+seed or the stalls; the demo's acceptance figures."""
 
 import dataclasses
 import json
@@ -35,7 +35,8 @@ def test_identity_and_selftest(tiny: tuple[Board, SimLink], capsys: pytest.Captu
 
 
 def equals_golden(board: BoardApi, program: Program, x: np.ndarray, labels: np.ndarray) -> None:
-    """Noise follows seed and number of the inference, and nothing else; without it the answers are others."""
+    """Noise follows seed and number of the inference, and nothing else; without it the
+    answers are others."""
     third = len(x) // 3
     board.program(program)
     result = evaluate(board, program, x, labels, seed=5)
@@ -57,7 +58,8 @@ def test_a_small_network_at_any_lanes(preset: str, x: np.ndarray) -> None:
 
 @pytest.mark.long
 def test_a_program_larger_than_the_usual_array() -> None:
-    """784-300-100-10: twice the weights that geometry sim holds, in a board compiled to its size."""
+    """784-300-100-10: twice the weights that geometry sim holds, in a board
+    compiled to its size."""
     wide = dataclasses.replace(PRESETS["64-lane"], weight_depth=8192)
     rng = np.random.default_rng(3)
     program = random_program(wide, rng, sizes=(784, 300, 100, 10), readout="adc", dac_bits=8, noise=True)

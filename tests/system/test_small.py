@@ -1,4 +1,5 @@
-"""The smallest boards' design, compiled for this machine: a whole device behind the host's driver."""
+"""The smallest boards' design, compiled for this machine: a whole device behind
+the host's driver."""
 
 import dataclasses
 

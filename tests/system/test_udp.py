@@ -1,4 +1,5 @@
-"""``ndrite board serve --udp`` in one process, hosts on its socket in others; ``sim-udp:`` in this one."""
+"""``ndrite board serve --udp`` in one process, hosts on its socket in others;
+``sim-udp:`` in this one."""
 
 import re
 import signal

@@ -1,5 +1,5 @@
-"""Programs of every kind of step on the compiled gateware, which walks through them by itself; those larger
-than it holds, segment by segment. Read noise on."""
+"""Programs of every kind of step on the compiled gateware, which walks through them by
+itself; those larger than it holds, segment by segment. Read noise on."""
 
 import dataclasses
 import os
@@ -34,8 +34,8 @@ SAMPLES = 7
 
 
 def test_random_walks_equal_golden(walker: Board) -> None:
-    """Read noise on; every fourth at the corners of its ranges; inference numbers run past 32 bits inside.
-    Samples are walked together, in several packets."""
+    """Read noise on; every fourth at the corners of its ranges; inference numbers run
+    past 32 bits inside. Samples are walked together, in several packets."""
     compared = kinds = together = 0
     for trial in range(WALKS):
         rng = np.random.default_rng(trial)
@@ -130,7 +130,8 @@ def test_the_next_sample_is_loaded_while_one_is_walked() -> None:
 
 
 def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
-    """``SteppedBoard`` leaves a walk to the device; its campaigns, which it cannot run, stay here."""
+    """``SteppedBoard`` leaves a walk to the device; its campaigns, which it
+    cannot run, stay here."""
     stepped = SteppedBoard(walker)
     program = random_walk(MAPS, np.random.default_rng(3))
     stepped.program(program)
@@ -150,7 +151,8 @@ def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
 
 @pytest.mark.long
 def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    """States, calls, groups, joined maps: what does not fit the smaller one is put here in segments."""
+    """States, calls, groups, joined maps: what does not fit the smaller one is put
+    here in segments."""
     pieces = calls = 0
     for trial in range(CUTS):
         rng = np.random.default_rng(trial)

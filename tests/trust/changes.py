@@ -1,8 +1,9 @@
 """Small changes of a Python file, each of which a test should notice.
 
-Operators and comparisons are swapped, numbers are one more, conditions are negated, keyword arguments, signs
-and statements are left out, min and max change places. Left as they are: texts, and so all that a refusal or
-a warning says; annotations, decorators, `strict` and `encoding`, which change no result here.
+Operators and comparisons are swapped, numbers are one more, conditions are negated,
+keyword arguments, signs and statements are left out, min and max change places. Left as
+they are: texts, and so all that a refusal or a warning says; annotations, decorators,
+`strict` and `encoding`, which change no result here.
 """
 
 import ast

@@ -16,13 +16,14 @@ TREE = Path(__file__).parents[2]
 TIMEOUT_S = 1500
 UNBUILT = ("ImportError", "ModuleNotFoundError", "NameError", "AttributeError", "TypeError", "SyntaxError")
 UNBUILT += ("RuntimeError", "SimulationBuildError", "BenchError")
-"""Errors of a design, a bench or a tool that was not built; faults of the list change what is computed."""
+"""Errors of a design, a bench or a tool that was not built; faults of the list change
+what is computed."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """``what`` it does; in ``file`` the text ``old``, which stands there once, becomes ``new``. ``tests`` are
-    pytest's arguments."""
+    """``what`` it does; in ``file`` the text ``old``, which stands there once, becomes
+    ``new``. ``tests`` are pytest's arguments."""
 
     what: str
     file: str
@@ -46,7 +47,8 @@ def _tests(named: list[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The first red test of a run, or ``error``: why it compared nothing; both "" where tests are green."""
+    """The first red test of a run, or ``error``: why it compared nothing; both ""
+    where tests are green."""
 
     red: str = ""
     error: str = ""
@@ -55,8 +57,8 @@ class Outcome:
 def tried(start: str) -> int:
     """Try the faults of files that begin with ``start`` and print the test that found each.
 
-    Gives 1 where a fault was not found, its tests are red without it too, or nothing builds or imports with
-    it: a bench that does not run has compared nothing.
+    Gives 1 where a fault was not found, its tests are red without it too, or nothing
+    builds or imports with it: a bench that does not run has compared nothing.
     """
     chosen = [fault for fault in faults() if fault.file.startswith(start)]
     sound: dict[tuple[str, ...], Outcome] = {}

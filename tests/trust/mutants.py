@@ -4,10 +4,11 @@
     python -m tests.trust.mutants hdl
     python -m tests.trust.mutants --sample 400 --seed 1 [--package host]
 
-mutmut changes the functions of the file in a copy of the tree, one change at a time, runs the tests (of the
-file's folder, the short ones, unless others are named) and lists the changes that none of them notices. Of a
-folder the faults in ``faults.yaml`` are tried; mutmut does not reach gateware, which Amaranth builds out of
-such functions. A sample is of small changes of many packages (``sample.py``).
+mutmut changes the functions of the file in a copy of the tree, one change at a time,
+runs the tests (of the file's folder, the short ones, unless others are named) and lists
+the changes that none of them notices. Of a folder the faults in ``faults.yaml`` are
+tried; mutmut does not reach gateware, which Amaranth builds out of such functions. A
+sample is of small changes of many packages (``sample.py``).
 """
 
 import argparse

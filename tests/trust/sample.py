@@ -1,11 +1,12 @@
 """A sample of small changes against the tests: `make mutants SAMPLE=400 SEED=1`.
 
-``packages.yaml`` names the files that are changed and the tests of each. Every change is made in a copy of
-the tree and tried against its package's tests, 60 s at most; what these let live is then tried against the
-suite in batches. Results lie in ``build/mutants``: a stopped run goes on where it was, unless the tree has
-changed. A change is found by a test that runs and is red. Where no test is red and not all could be imported,
-the change is counted by itself, as neither found nor living. ``equivalent.yaml`` names changes that no test
-can find, each with the reason.
+``packages.yaml`` names the files that are changed and the tests of each. Every change
+is made in a copy of the tree and tried against its package's tests, 60 s at most; what
+these let live is then tried against the suite in batches. Results lie in
+``build/mutants``: a stopped run goes on where it was, unless the tree has changed. A
+change is found by a test that runs and is red. Where no test is red and not all could
+be imported, the change is counted by itself, as neither found nor living.
+``equivalent.yaml`` names changes that no test can find, each with the reason.
 """
 
 import hashlib
@@ -62,7 +63,8 @@ def digest() -> str:
 
 
 class Results:
-    """What has been tried, a line each: the change, the stage (tests or suite), the test that found it.
+    """What has been tried, a line each: the change, the stage (tests or suite), the
+    test that found it.
 
     Instead of a test: "" where none did, and ``BROKEN`` with what did not import.
     """
@@ -181,7 +183,8 @@ def suite_red(copy: Path, tests: list[str]) -> list[str]:
 
 
 def try_suite(batch: list[Change], copy: Path, results: Results, workers: int) -> None:
-    """All at once; a red test names those that it finds alone, and the others are tried again."""
+    """All at once; a red test names those that it finds alone, and the
+    others are tried again."""
     if not batch:
         return
     with made(copy, batch):

@@ -1,7 +1,9 @@
-"""Random, mutated and valid frames in one stream, against a model of the device's side of the protocol.
+"""Random, mutated and valid frames in one stream, against a model of the device's
+side of the protocol.
 
-The model says which frames are answered, how often, with which bytes, and what a register holds afterwards:
-so nothing changes before a good CRC, every good frame is answered once, and one delimiter resynchronises.
+The model says which frames are answered, how often, with which bytes, and what a
+register holds afterwards: so nothing changes before a good CRC, every good frame is
+answered once, and one delimiter resynchronises.
 """
 
 import itertools
@@ -31,7 +33,8 @@ BAD_OPCODE = 0x60
 
 
 class Device(Responder):
-    """What the device must do with each frame; of its memory only two registers are asked for."""
+    """What the device must do with each frame; of its memory only two
+    registers are asked for."""
 
     def take(self, body: bytes) -> bytes:
         """The answer, in whole, to a body that is a packet (CRC taken off)."""
@@ -57,7 +60,8 @@ class Device(Responder):
 
 
 def packet(rng: random.Random, device: Device) -> bytes:
-    """A request the model knows, mostly in sequence, at times repeated, early or of another version."""
+    """A request the model knows, mostly in sequence, at times repeated, early or
+    of another version."""
     sequence = (device.expected + rng.choice((0, 0, 0, 0, -1, 1, rng.randrange(1 << 16)))) % (1 << 16)
     nowhere = 0x7F << 24 | rng.randrange(1 << 24)
     frame = rng.choice(
@@ -83,7 +87,8 @@ def packet(rng: random.Random, device: Device) -> bytes:
 
 
 def noise(rng: random.Random, sound: bytes) -> bytes:
-    """A frame that is a packet by accident at most, delimiter included; a ``sound`` one's in part."""
+    """A frame that is a packet by accident at most, delimiter included; a
+    ``sound`` one's in part."""
     kind = rng.randrange(6)
     if kind == 0:
         return b"\0" * rng.randrange(1, 5)
@@ -102,7 +107,8 @@ def noise(rng: random.Random, sound: bytes) -> bytes:
 
 
 def judged(frame: bytes) -> bytes | str:
-    """The body, CRC taken off, of a frame that is a packet; of another one what it counts as."""
+    """The body, CRC taken off, of a frame that is a packet; of another one
+    what it counts as."""
     try:
         body: bytes = cobs.decode(frame)
     except cobs.DecodeError:

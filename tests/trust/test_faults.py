@@ -1,5 +1,5 @@
-"""Programming and inference over links that damage bytes, and where datagrams get lost, doubled, overtaken
-and damaged: golden results or a typed error, nothing else."""
+"""Programming and inference over links that damage bytes, and where datagrams get lost,
+doubled, overtaken and damaged: golden results or a typed error, nothing else."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -42,9 +42,11 @@ REAL_TIMEOUT_S = 0.5
 def tried(
     what: str, ways: tuple[Any, Faulty], rates: Rates, rounds: int, seed: int, counted: list[str], **how: Any
 ) -> Counter[str]:
-    """Program two programs in turn and infer after each, with faults at ``rates``; at last without.
+    """Program two programs in turn and infer after each, with faults at
+    ``rates``; at last without.
 
-    What came of it: no wrong number. ``how`` a board is opened on the first of ``ways``; the second damages.
+    What came of it: no wrong number. ``how`` a board is opened on the first of
+    ``ways``; the second damages.
     """
     (link, faulty), tally = ways, Counter[str]()
     whole, rng = faulty.rates, np.random.default_rng([seed, 31])
@@ -94,9 +96,10 @@ def datagrams(seed: int) -> tuple[Any, Faulty]:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to a simulated board: faults at each of ``rates``, a byte or a datagram (reads are delayed and
-    split, and writes held back, at ten times the rate a call). Up to ``none_to`` nothing is refused, from
-    ``all_from`` every kind of fault happens. ``programmings`` at each rate, times the scale."""
+    """One way to a simulated board: faults at each of ``rates``, a byte or a datagram
+    (reads are delayed and split, and writes held back, at ten times the rate a call).
+    Up to ``none_to`` nothing is refused, from ``all_from`` every kind of fault happens.
+    ``programmings`` at each rate, times the scale."""
 
     link: Callable[[int], tuple[Any, Faulty]]
     of: Callable[[float], Rates]
@@ -116,7 +119,8 @@ LONG = {case for case in CASES if case != ("link", 1e-3)}
 
 @pytest.mark.parametrize(("name", "rate"), long_where(LONG.__contains__, CASES))
 def test_no_wrong_number(name: str, rate: float, scale: int, counted: list[str]) -> None:
-    """A quarter at the highest rate, where half of all frames are damaged and each takes many attempts."""
+    """A quarter at the highest rate, where half of all frames are damaged and each
+    takes many attempts."""
     way, seed = WAYS[name], round(1 / rate)
     link, faulty = way.link(seed)
     rounds = way.programmings * scale // (4 if rate == way.rates[-1] else 1)

@@ -1,5 +1,5 @@
-"""Long runs, boards that come and go, and bits that flip in the simulated memories: found, named, repaired; a
-run that hangs ends with a status."""
+"""Long runs, boards that come and go, and bits that flip in the simulated memories:
+found, named, repaired; a run that hangs ends with a status."""
 
 import contextlib
 import dataclasses
@@ -125,7 +125,8 @@ def test_every_memory_is_watched(board: Board, program: Program, scale: int, cou
 
 @pytest.mark.long
 def test_a_run_that_hangs(board: Board, program: Program) -> None:
-    """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
+    """The last layer's mark is lost: the sequencer goes round for ever, and the
+    watchdog ends it."""
     x = random_inputs(program, np.random.default_rng(7), 4)
     board.program(program)
     for _ in range(2):

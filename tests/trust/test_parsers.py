@@ -1,4 +1,5 @@
-"""Damaged files and frames of every kind: the parser's own error, naming the file, and nothing else."""
+"""Damaged files and frames of every kind: the parser's own error, naming the file,
+and nothing else."""
 
 import random
 from pathlib import Path

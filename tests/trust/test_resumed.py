@@ -1,5 +1,5 @@
-"""Trainings that outages, kills and lost power stop at random moments, and that go on until they are done:
-the die and the counts of a training that nothing stopped."""
+"""Trainings that outages, kills and lost power stop at random moments, and that go on
+until they are done: the die and the counts of a training that nothing stopped."""
 
 import random
 import signal
@@ -43,7 +43,8 @@ class Killed(BaseException):
 class Outage(FaultyLink):
     """A link that works, then fails for a while, and comes back, at moments that ``rng`` draws.
 
-    Beside damage to single frames: no answer for ``dark`` calls, a LinkError, Ctrl-C, or a kill.
+    Beside damage to single frames: no answer for ``dark`` calls, a LinkError,
+    Ctrl-C, or a kill.
     """
 
     def __init__(self, link: Any, rates: FaultRates, rng: random.Random, tally: Counter[str]) -> None:
@@ -155,7 +156,8 @@ def udp(model: Any) -> Any:
 def learned_with_outages(
     bench: Bench, number: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Any, Any]:
-    """A training that was stopped and resumed until it was done, and the same one undisturbed."""
+    """A training that was stopped and resumed until it was done, and the
+    same one undisturbed."""
     how: dict[str, Any] = {"data": "digits", "hidden": "4", "samples": SAMPLES, "epochs": EPOCHS}
     how |= {"seed": number, "learning_seed": number, **RULES[number % len(RULES)]}
     wanted = ndrite.learn(**how)
@@ -179,7 +181,8 @@ def learned_with_outages(
 def test_a_resumed_die_is_the_one_that_nothing_stopped(
     where: str, scale: int, counted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1,000 trainings on the golden board and 50 on gateware at a scale of 30; 20 and 1 at a scale of 1."""
+    """1,000 trainings on the golden board and 50 on gateware at a scale of 30; 20 and
+    1 at a scale of 1."""
     rng, tally = random.Random(f"{where} {scale}"), Counter[str]()
     if where == "golden":
         runs = 20 if scale == 1 else 1000 * scale // 30

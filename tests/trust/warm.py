@@ -1,8 +1,9 @@
-"""Run pytest in forks of one process that has imported what tests import: `python -P tests/trust/warm.py`.
+"""Run pytest in forks of one process that has imported what tests import: `python -P
+tests/trust/warm.py`.
 
-A line of JSON each way: pytest's arguments and a limit in seconds, then the first red test ("" where there is
-none), what did not import ("" where all did) and the seconds. Nothing of this repository is imported before a
-fork: each sees its files as they are.
+A line of JSON each way: pytest's arguments and a limit in seconds, then the first red
+test ("" where there is none), what did not import ("" where all did) and the seconds.
+Nothing of this repository is imported before a fork: each sees its files as they are.
 """
 
 import gc
@@ -23,7 +24,8 @@ OWN = ("ndrite", "tests", "conftest", "__main__", "studies", "benchmarks")
 
 
 class First:
-    """The first red test, after which the run ends, and the first file that could not be collected."""
+    """The first red test, after which the run ends, and the first file that could
+    not be collected."""
 
     red = broken = ""
 
@@ -41,7 +43,8 @@ class First:
 
 
 def run(arguments: list[str], limit: float, bytecode: bool) -> dict[str, Any]:
-    """Run pytest in a fork, which is ended at the limit; ``bytecode``: it may keep what it compiles."""
+    """Run pytest in a fork, which is ended at the limit; ``bytecode``: it may keep
+    what it compiles."""
     sys.dont_write_bytecode = not bytecode
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
-"""Endurance: fits the number of pulses that a device survives to the windows of cells over cycles."""
+"""Endurance: fits the number of pulses that a device survives to the windows of
+cells over cycles."""
 
 import math
 from collections.abc import Callable
@@ -26,13 +27,15 @@ SIGMA_MAX = 20.0
 
 
 def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
-    """Fit the endurance of ten cells or more: the number of cycles until the window (the value after a pulse
-    up minus the value after a pulse down) is below half of its first value. Columns: ``cycle``, ``direction``
-    (up or down: the pulse before the read), and ``conductance`` or ``current``.
+    """Fit the endurance of ten cells or more: the number of cycles until the window
+    (the value after a pulse up minus the value after a pulse down) is below half of its
+    first value. Columns: ``cycle``, ``direction`` (up or down: the pulse before the
+    read), and ``conductance`` or ``current``.
 
-    The cycles to failure are log-normal, known to lie between two reads, or beyond the last one; intervals
-    are profile likelihoods with Student's in place of the normal factor. ``model``: the section to fill.
-    Raises DatasetError, one line, when too few cells failed to tell.
+    The cycles to failure are log-normal, known to lie between two reads, or beyond the
+    last one; intervals are profile likelihoods with Student's in place of the normal
+    factor. ``model``: the section to fill. Raises DatasetError, one line, when too few
+    cells failed to tell.
     """
     quantity = "conductance" if "conductance" in data.columns else "current"
     value, cycle = data.columns[quantity], data.columns["cycle"]
@@ -108,16 +111,17 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
 def _log_normal(
     low: Floats, high: Floats, failed: int
 ) -> tuple[tuple[float, float], tuple[Interval, Interval]]:
-    """Fit a normal distribution to values of which only the bounds ``low`` and ``high`` (n,) are known.
-    Return two pairs: (mean, standard deviation), and the confidence intervals of these two."""
+    """Fit a normal distribution to values of which only the bounds ``low`` and ``high``
+    (n,) are known. Return two pairs: (mean, standard deviation), and the confidence
+    intervals of these two."""
     known: Bools = np.isfinite(high)
     middle = np.where(known, (low + np.where(known, high, low)) / 2, low)
 
     def loss(mean: float, log_sigma: float) -> float:
         z_low, z_high = ((ends - mean) / math.exp(log_sigma) for ends in (low, high))
-        # The probability of an interval is the difference of two values of the distribution function. It is
-        # computed in the tail nearer to the interval, because differences of values close to 1 would lose
-        # precision.
+        # The probability of an interval is the difference of two values of the
+        # distribution function. It is computed in the tail nearer to the interval,
+        # because differences of values close to 1 would lose precision.
         flip = z_low > 0
         first, second = np.where(flip, -z_high, z_low), np.where(flip, -z_low, z_high)
         upper, lower = stats.norm.logcdf(second), stats.norm.logcdf(first)
@@ -128,8 +132,9 @@ def _log_normal(
     start = [float(middle.mean()), math.log(max(float(middle.std()), 0.05))]
     best = minimize(lambda p: loss(*p), start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     mean, log_sigma = (float(v) for v in best.x)
-    # The confidence interval contains the means whose log-likelihood is at most ``limit`` below the maximum.
-    # This limit would give Student's interval if all values were known exactly.
+    # The confidence interval contains the means whose log-likelihood is at most
+    # ``limit`` below the maximum. This limit would give Student's interval if all
+    # values were known exactly.
     limit = failed / 2 * math.log1p(float(stats.t.isf(TAIL, failed - 1)) ** 2 / (failed - 1))
     smallest, largest = math.log(1e-3), math.log(SIGMA_MAX)
 
@@ -149,6 +154,7 @@ def _log_normal(
 
 
 def _end(above: Callable[[float], float], inside: float, outside: float) -> float:
-    """Return the end of a confidence interval: the point between ``inside`` and ``outside`` at which the
-    function ``above`` is 0, or ``outside`` if the function is not above 0 there."""
+    """Return the end of a confidence interval: the point between ``inside`` and
+    ``outside`` at which the function ``above`` is 0, or ``outside`` if the function is
+    not above 0 there."""
     return float(brentq(above, inside, outside, xtol=1e-4)) if above(outside) > 0 else outside

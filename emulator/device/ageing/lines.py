@@ -1,5 +1,5 @@
-"""Fit of one straight line per cell: mean and spread of the slopes, misfit and noise, each with its
-interval."""
+"""Fit of one straight line per cell: mean and spread of the slopes, misfit and noise,
+each with its interval."""
 
 import math
 from typing import NamedTuple
@@ -12,10 +12,11 @@ from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 CHANCE = 0.001
-"""A misfit of the lines is reported if the probability that noise alone causes it is smaller than this."""
+"""A misfit of the lines is reported if the probability that noise alone causes it is
+smaller than this."""
 SAME = 0.02
-"""x values that differ by at most this fraction of their range count as equal when misfit and noise are
-separated."""
+"""x values that differ by at most this fraction of their range count as equal when
+misfit and noise are separated."""
 
 
 class Estimate(NamedTuple):
@@ -29,9 +30,10 @@ class Estimate(NamedTuple):
 class Lines:
     """Straight lines y = a_i + b_i x, one for each cell i, and the statistics of their fit.
 
-    ``slope``: mean of the b_i, interval by Student's t over cells; ``spread``: their standard deviation
-    beyond what noise makes; ``noise`` and ``misfit``: rms of a point, by what differs from cell to cell and
-    by what all cells share; ``share``: probability of so much misfit by noise alone; ``fitted`` (n,).
+    ``slope``: mean of the b_i, interval by Student's t over cells; ``spread``: their
+    standard deviation beyond what noise makes; ``noise`` and ``misfit``: rms of a
+    point, by what differs from cell to cell and by what all cells share; ``share``:
+    probability of so much misfit by noise alone; ``fitted`` (n,).
     """
 
     slope: Estimate
@@ -52,9 +54,10 @@ def mean_of(values: Floats) -> Estimate:
 
 
 def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedom: int) -> Estimate:
-    """Return the true standard deviation between cells, with its interval. ``variance`` is the variance of
-    the estimates, one per cell, and includes ``noise_variance``, the noise of an estimate. The interval is
-    Williams' (Biometrika 49, 278, 1962), whose coverage is at least the nominal level."""
+    """Return the true standard deviation between cells, with its interval. ``variance``
+    is the variance of the estimates, one per cell, and includes ``noise_variance``, the
+    noise of an estimate. The interval is Williams' (Biometrika 49, 278, 1962), whose
+    coverage is at least the nominal level."""
     ends = []
     for tail in (TAIL, 1 - TAIL):
         noise = noise_variance * float(stats.f.isf(tail, freedom, noise_freedom))
@@ -63,17 +66,18 @@ def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedo
 
 
 def deviation_of(squares: float, freedom: int) -> Estimate:
-    """Return the standard deviation of residuals whose sum of squares is ``squares`` with ``freedom`` degrees
-    of freedom, with its chi-squared interval."""
+    """Return the standard deviation of residuals whose sum of squares is ``squares``
+    with ``freedom`` degrees of freedom, with its chi-squared interval."""
     ends = (math.sqrt(squares / float(stats.chi2.isf(tail, freedom))) for tail in (TAIL, 1 - TAIL))
     low, high = ends
     return Estimate(math.sqrt(squares / freedom), (low, high))
 
 
 def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, int]:
-    """Average the residuals (n,) over all rows that were measured at the same x value. Return each row's
-    average, the number of x values, and the degrees of freedom that remain for noise. ``places`` (n,) numbers
-    the x value of each row; the fit of the cells' own curves has used up ``lost`` degrees."""
+    """Average the residuals (n,) over all rows that were measured at the same x value.
+    Return each row's average, the number of x values, and the degrees of freedom that
+    remain for noise. ``places`` (n,) numbers the x value of each row; the fit of the
+    cells' own curves has used up ``lost`` degrees."""
     _, place = np.unique(places, return_inverse=True)
     counts = np.bincount(place)
     means = np.asarray((np.bincount(place, residuals) / counts)[place], np.float64)
@@ -81,13 +85,15 @@ def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, 
 
 
 def misfit_of(means: Floats, noise: float, points: int) -> float:
-    """Return the root mean square of the residuals ``means`` that all cells share, with the variance that
-    noise alone causes subtracted first. ``points`` is the number of averages."""
+    """Return the root mean square of the residuals ``means`` that all cells share,
+    with the variance that noise alone causes subtracted first. ``points`` is the
+    number of averages."""
     return math.sqrt(max(float(np.square(means).mean()) - points * noise**2 / len(means), 0.0))
 
 
 def fit_lines(x: Floats, y: Floats, cells: list[Ints]) -> Lines:
-    """Fit one line to each cell's rows of x and y (n,); each cell needs at least three different x."""
+    """Fit one line to each cell's rows of x and y (n,); each cell needs at least
+    three different x."""
     intercepts, slopes, inverse_squares = np.zeros((3, len(cells)))
     fitted = np.zeros_like(y)
     for i, rows in enumerate(cells):

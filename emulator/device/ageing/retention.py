@@ -1,10 +1,11 @@
-"""Retention: fits the drift of cells to their conductances over time, or the time constant of an ECRAM to its
-states.
+"""Retention: fits the drift of cells to their conductances over time, or the time
+constant of an ECRAM to its states.
 
-Drift, of RRAM and phase-change cells: ln G or G against ln t is a line for each cell (power law, logarithm).
-Relaxation, of an ECRAM's state: rest + (s - rest) exp(-t / tau(T)), with one tau and rest for all cells and a
-first state s for each; the interval is over cells (the sandwich with Bell and McCaffrey's correction CR3), so
-that cells that differ widen it.
+Drift, of RRAM and phase-change cells: ln G or G against ln t is a line for each cell
+(power law, logarithm). Relaxation, of an ECRAM's state: rest + (s - rest) exp(-t /
+tau(T)), with one tau and rest for all cells and a first state s for each; the interval
+is over cells (the sandwich with Bell and McCaffrey's correction CR3), so that cells
+that differ widen it.
 """
 
 import numpy as np
@@ -30,21 +31,24 @@ from ndrite.emulator.spec.arithmetic import Floats, Ints
 MODELS = ("power-law", "logarithmic", "exponential")
 TIMES_MIN, DECADE = 3, 10.0
 KELVIN_MIN = 10.0
-"""Smallest range of measured temperatures, in kelvin, for which an activation energy is fitted."""
+"""Smallest range of measured temperatures, in kelvin, for which an activation
+energy is fitted."""
 UNTOLD = 10.0
-"""Largest ratio between the two ends of a time constant's confidence interval. If it is larger, the data do
-not determine the time constant."""
+"""Largest ratio between the two ends of a time constant's confidence interval. If it is
+larger, the data do not determine the time constant."""
 REST_UNTOLD = 0.5
-"""Largest width of the confidence interval of the resting state, whose range is 1. If it is larger, the data
-do not determine the resting state."""
+"""Largest width of the confidence interval of the resting state, whose range is 1. If
+it is larger, the data do not determine the resting state."""
 
 
 def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
-    """Fit how conductances change with time after programming, from ten cells or more. Columns: ``time``
-    (seconds since programming) and ``conductance`` (siemens). The exponential model instead takes ``state``
-    (0 at the lowest conductance, 1 at the highest) and, if temperatures vary, ``temperature`` (K).
+    """Fit how conductances change with time after programming, from ten cells or more.
+    Columns: ``time`` (seconds since programming) and ``conductance`` (siemens). The
+    exponential model instead takes ``state`` (0 at the lowest conductance, 1 at the
+    highest) and, if temperatures vary, ``temperature`` (K).
 
-    Raises DatasetError, one line, when there are too few cells or times, or the data cannot tell the law.
+    Raises DatasetError, one line, when there are too few cells or times, or the data
+    cannot tell the law.
     """
     quantity = "state" if model == "exponential" else "conductance"
     if quantity not in data.columns:
@@ -140,8 +144,8 @@ def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
 
 
 def _missed_lines(kept: Measurements, left: Measurements, power: bool) -> float:
-    """Fit a straight line against ln(time) to each cell's rows in ``kept``, and return the rms error of the
-    lines at the held-out rows ``left``."""
+    """Fit a straight line against ln(time) to each cell's rows in ``kept``, and return
+    the rms error of the lines at the held-out rows ``left``."""
     errors = []
     for name in left.devices:
         x, y = ((np.log(of.of(name)["time"]), of.of(name)["conductance"] * 1e6) for of in (kept, left))
@@ -168,9 +172,9 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
     scale = float(np.median(time[time > 0]))
 
     def decays(p: Floats) -> Floats:
-        """Return the fraction exp(-t / tau) of the initial state that remains in every row of the data. ``p``
-        holds ln(tau / scale), the rest state, which is not used here, and, if temperatures vary, the
-        activation energy in eV."""
+        """Return the fraction exp(-t / tau) of the initial state that remains in every
+        row of the data. ``p`` holds ln(tau / scale), the rest state, which is not used
+        here, and, if temperatures vary, the activation energy in eV."""
         energy = p[2] if heated else 0.0
         return np.asarray(
             np.exp(-time / scale * np.exp(np.clip(-p[0] - energy * inverse, -50, 50))), np.float64
@@ -245,8 +249,9 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
 
 
 def _over_cells(jacobian: Floats, residuals: Floats, cells: list[Ints]) -> Floats:
-    """Return the covariance of the fitted parameters, estimated from the differences between cells (the
-    jackknife-type estimator CR3). ``jacobian`` is (n, parameters), ``residuals`` (n,)."""
+    """Return the covariance of the fitted parameters, estimated from the differences
+    between cells (the jackknife-type estimator CR3). ``jacobian`` is (n, parameters),
+    ``residuals`` (n,)."""
     bread = np.linalg.pinv(jacobian.T @ jacobian)
     meat = np.zeros_like(bread)
     for rows in cells:

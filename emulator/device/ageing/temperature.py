@@ -1,5 +1,5 @@
-"""Temperature: fits its effect on peak currents of NDR devices (linear) or on time constants of ECRAMs
-(Arrhenius)."""
+"""Temperature: fits its effect on peak currents of NDR devices (linear) or on time
+constants of ECRAMs (Arrhenius)."""
 
 import numpy as np
 
@@ -16,11 +16,13 @@ TEMPERATURES_MIN, KELVIN_MIN = 3, 30.0
 
 
 def fit_temperature(data: Measurements, model: str = "linear") -> AgeingFit:
-    """Fit the effect of temperature on a device, from ten devices or more with at least three temperatures
-    each. Columns: ``temperature`` (K) and, for the model ``linear``, ``current`` (peak currents) or, for
-    ``arrhenius``, ``time`` (time constants of an ECRAM's state, s).
+    """Fit the effect of temperature on a device, from ten devices or more with at least
+    three temperatures each. Columns: ``temperature`` (K) and, for the model ``linear``,
+    ``current`` (peak currents) or, for ``arrhenius``, ``time`` (time constants of an
+    ECRAM's state, s).
 
-    Raises DatasetError, one line, when there are too few devices or temperatures, or the data cannot tell.
+    Raises DatasetError, one line, when there are too few devices or temperatures, or
+    the data cannot tell.
     """
     quantity = "current" if model == "linear" else "time"
     if quantity not in data.columns:
@@ -51,8 +53,8 @@ def _linear(data: Measurements, cells: list[Ints], reference: float) -> AgeingFi
             f"{data.name}: a line through a device's currents is not above 0 at {reference:g} K; "
             "accepted: peak currents, which are above 0"
         )
-    # Devices differ in size. To make them comparable, each current is expressed in percent of the same
-    # device's current at the reference temperature.
+    # Devices differ in size. To make them comparable, each current is expressed in
+    # percent of the same device's current at the reference temperature.
     own = np.zeros_like(current)
     for rows, peak in zip(cells, at_reference, strict=True):
         own[rows] = 100 * current[rows] / peak

@@ -1,6 +1,8 @@
-"""Chip descriptions: what is known of an array and its cells, converters and neurons, with units and sources.
+"""Chip descriptions: what is known of an array and its cells, converters and neurons,
+with units and sources.
 
-Imports NumPy, ndrite.emulator.{errors,spec,yaml_file} and the devices of ndrite.emulator.device only.
+Imports NumPy, ndrite.emulator.{errors,spec,yaml_file} and the devices of
+ndrite.emulator.device only.
 """
 
 from ndrite.emulator.device.description.loader import list_chips, list_devices, load_chip, parse_chip

@@ -1,7 +1,8 @@
 """Fields of a chip description that have no effect on its chip, each with the reason.
 
-A value that a user states and that changes no number is a wrong answer without a word: a day since
-programming on a chip without a law of drift gives the weights of one second.
+A value that a user states and that changes no number is a wrong answer without
+a word: a day since programming on a chip without a law of drift gives the
+weights of one second.
 """
 
 from collections.abc import Iterator
@@ -32,8 +33,8 @@ SWITCHES = {
 
 
 def idle_fields(chip: Chip) -> dict[str, str]:
-    """Return the description fields that have no effect on ``chip``, as a dictionary from ``section.field``
-    to the reason.
+    """Return the description fields that have no effect on ``chip``, as a dictionary
+    from ``section.field`` to the reason.
 
     Fields at their default are included: whoever asks knows which ones the user stated.
     """
@@ -42,8 +43,9 @@ def idle_fields(chip: Chip) -> dict[str, str]:
 
 
 def stated_in_vain(chip: Chip) -> dict[str, str]:
-    """Return the fields that the description sets to a value other than the default, although they have no
-    effect on ``chip``, as a dictionary from ``section.field`` to the reason."""
+    """Return the fields that the description sets to a value other than the
+    default, although they have no effect on ``chip``, as a dictionary from
+    ``section.field`` to the reason."""
     defaults = {
         f"{section}.{field.name}": field.default
         for section, cls in SECTIONS.items()
@@ -54,7 +56,8 @@ def stated_in_vain(chip: Chip) -> dict[str, str]:
 
 
 def _of_other_models(chip: Chip) -> Iterator[tuple[str, str]]:
-    """Yield the fields that only another ``model`` of their section would use, each with the reason."""
+    """Yield the fields that only another ``model`` of their section would use,
+    each with the reason."""
     models = {"neuron": chip.neuron.model, "ecram": chip.ecram.model, "programming": chip.programming.model}
     for section, model in models.items():
         for field, accepted in fields_of(SECTIONS[section]).items():

@@ -1,5 +1,5 @@
-"""Chip descriptions in YAML: loads presets by name, files by path, and parts joined with ``+``; saves
-parts."""
+"""Chip descriptions in YAML: loads presets by name, files by path, and parts joined
+with ``+``; saves parts."""
 
 import os
 from pathlib import Path
@@ -21,17 +21,18 @@ def list_chips() -> list[str]:
 
 
 def list_devices() -> list[str]:
-    """Return the names of the single devices (NDR, ECRAM) that can be added to a chip, as in
-    ``wan2022+ndr-esaki``; sorted."""
+    """Return the names of the single devices (NDR, ECRAM) that can be added to a chip,
+    as in ``wan2022+ndr-esaki``; sorted."""
     return sorted(path.stem for path in DEVICES.glob("*.yaml"))
 
 
 def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     """Load a chip description: a preset by its name, or a YAML file.
 
-    Parts joined with ``+`` are laid over each other field by field, the last one winning:
-    ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
-    with other devices. Raises ChipError when there is no such preset or file, or a field is missing, unknown,
+    Parts joined with ``+`` are laid over each other field by field, the last one
+    winning: ``wan2022+mine.yaml`` is the preset with the fields of the file,
+    ``wan2022+ndr-bell+ecram-tang2018`` one with other devices. Raises ChipError
+    when there is no such preset or file, or a field is missing, unknown,
     mistyped or out of range.
     """
     try:
@@ -43,18 +44,18 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
 
 
 def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the contents of a preset, device or file, or of several joined with ``+``, before defaults are
-    filled in: sections of fields. Their names are checked. Raises ChipError when there is no such file, or a
-    section or field is unknown."""
+    """Return the contents of a preset, device or file, or of several joined with ``+``,
+    before defaults are filled in: sections of fields. Their names are checked. Raises
+    ChipError when there is no such file, or a section or field is unknown."""
     path, content = _joined(os.fspath(name_or_path))
     check_part(content, path)
     return dict(content)
 
 
 def _joined(text: str) -> tuple[str, Any]:
-    """Read a preset, device or file; of several joined with ``+``, the fields of later ones override those of
-    earlier ones. Return two values: the path (for several, ``text``), and the content. The content of a
-    single file is not checked."""
+    """Read a preset, device or file; of several joined with ``+``, the fields of later
+    ones override those of earlier ones. Return two values: the path (for several,
+    ``text``), and the content. The content of a single file is not checked."""
     parts = [text] if Path(text).is_file() else text.split(JOIN)
     paths = [_find(part) for part in parts]
     contents = [read_yaml(path, ChipError) for path in paths]
@@ -73,10 +74,11 @@ def _joined(text: str) -> tuple[str, Any]:
 
 
 def parse_chip(content: Any) -> Chip:
-    """Build a chip from a nested dictionary: the content of a YAML file, or the output of ``Chip.as_dict``.
+    """Build a chip from a nested dictionary: the content of a YAML file, or the output
+    of ``Chip.as_dict``.
 
-    A value is written plainly, or as ``{value: ..., source: ...}``. Raises ChipError when a field is missing,
-    unknown, mistyped or out of range.
+    A value is written plainly, or as ``{value: ..., source: ...}``. Raises ChipError
+    when a field is missing, unknown, mistyped or out of range.
     """
     check_part(content, None)
     for key in ("name", "description"):
@@ -98,8 +100,9 @@ def parse_chip(content: Any) -> Chip:
 
 
 def check_part(content: Any, where: str | None) -> None:
-    """Check the names of sections and fields in a chip description, which may be incomplete. Raises ChipError
-    naming the unknown section or field, after ``where`` if that is given."""
+    """Check the names of sections and fields in a chip description, which may be
+    incomplete. Raises ChipError naming the unknown section or field, after ``where``
+    if that is given."""
     try:
         if not isinstance(content, dict):
             raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
@@ -140,8 +143,8 @@ def _parsed(where: str, content: Any) -> Chip:
 
 
 def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[str, str]) -> dict[str, Any]:
-    """Return the plain values of a section's fields, and store the sources that are stated with the values in
-    ``sources``."""
+    """Return the plain values of a section's fields, and store the sources that are
+    stated with the values in ``sources``."""
     values = {}
     for key, entry in content.items():
         where = f"{name}.{key}"
@@ -177,9 +180,9 @@ def save_preset(
     description: str,
     card: dict[str, str] | None = None,
 ) -> None:
-    """Write one section of a chip description, with a source for each value and a device card, as a file for
-    ``--chip wan2022+mine.yaml``. The file is written completely or not at all. Call ``check_values``
-    first."""
+    """Write one section of a chip description, with a source for each value and a
+    device card, as a file for ``--chip wan2022+mine.yaml``. The file is written
+    completely or not at all. Call ``check_values`` first."""
     fields = {
         name: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
         for name, value in values.items()
@@ -190,8 +193,8 @@ def save_preset(
 
 
 def check_values(section: str, values: dict[str, Any]) -> None:
-    """Check fitted values of a section as loading a chip description would. Raises ChipError naming the
-    field, the fitted value and what is accepted."""
+    """Check fitted values of a section as loading a chip description would. Raises
+    ChipError naming the field, the fitted value and what is accepted."""
     content = load_chip("ideal").as_dict()
     content[section] = content[section] | values
     try:

@@ -1,5 +1,5 @@
-"""Schema of a chip description. Field names end in their unit; ``Chip.sources`` says where each value comes
-from."""
+"""Schema of a chip description. Field names end in their unit; ``Chip.sources`` says
+where each value comes from."""
 
 import dataclasses
 import math
@@ -17,24 +17,28 @@ from ndrite.emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 @section("array")
 class Array:
-    """The crossbar array. All ``rows`` of an array add on one column line before readout; IR drop is solved
-    for each array separately.
+    """The crossbar array. All ``rows`` of an array add on one column line before
+    readout; IR drop is solved for each array separately.
 
     Attributes
     ----------
     rows, columns:
-        Cells of one array; G+ and G- of a weight sit at the same place of two arrays (``pairs`` separate) or
-        in neighbouring columns of one (``interleaved``, an array then holds columns / 2 weights a row).
+        Cells of one array; G+ and G- of a weight sit at the same place of two arrays
+        (``pairs`` separate) or in neighbouring columns of one (``interleaved``, an
+        array then holds columns / 2 weights a row).
     wire_resistance_ohm:
         One wire segment between neighbouring cells, row and column alike; 0 is an ideal wire.
     access_resistance_ohm:
-        Access transistor (and selector), in series with each cell: 0 where the conductances were measured
-        through it, as those of 1T1R cells are, which include it.
+        Access transistor (and selector), in series with each cell: 0 where the
+        conductances were measured through it, as those of 1T1R cells are,
+        which include it.
     wire_capacitance_fF:
-        One wire segment between neighbouring cells, row and column alike, the cell's terminal included.
+        One wire segment between neighbouring cells, row and column alike, the cell's
+        terminal included.
     read_time_ns:
-        From driving the rows until the columns are sensed; the wires' R C then leaves far cells unsettled
-        (``ndrite.emulator.device.settling``). None: long after they have settled.
+        From driving the rows until the columns are sensed; the wires' R C then leaves
+        far cells unsettled (``ndrite.emulator.device.settling``). None: long after
+        they have settled.
     """
 
     rows: Annotated[int, number(8, 1024, multiple=8)] = 128
@@ -52,8 +56,8 @@ class Array:
 
     @property
     def settles_for_s(self) -> float | None:
-        """Time in seconds between driving the rows and sensing the columns. None if settling is not modelled:
-        the columns are then assumed to have settled."""
+        """Time in seconds between driving the rows and sensing the columns. None if
+        settling is not modelled: the columns are then assumed to have settled."""
         return self.read_time_ns * 1e-9 if self.read_time_ns is not None and self.segment_time_s else None
 
     @property
@@ -63,20 +67,21 @@ class Array:
 
     @property
     def arrays_a_tile(self) -> int:
-        """Number of arrays that hold the weights of one tile: two if positive and negative cells are in
-        separate arrays."""
+        """Number of arrays that hold the weights of one tile: two if positive and
+        negative cells are in separate arrays."""
         return 1 if self.pairs == "interleaved" else 2
 
     def tiles(self, rows: int, columns: int) -> tuple[int, int]:
-        """Return how many tiles a matrix of ``rows`` x ``columns`` weights needs, as (vertically,
-        horizontally)."""
+        """Return how many tiles a matrix of ``rows`` x ``columns`` weights needs, as
+        (vertically, horizontally)."""
         return math.ceil(rows / self.rows), math.ceil(columns / self.weights_across)
 
 
 @section("input")
 class Input:
-    """Row drivers. An 8-bit input is applied as 8 / ``dac_bits`` bit slices one after the other. The largest
-    slice value is at ``read_voltage_V``, which is also the voltage at which conductances are specified."""
+    """Row drivers. An 8-bit input is applied as 8 / ``dac_bits`` bit slices one after
+    the other. The largest slice value is at ``read_voltage_V``, which is also the
+    voltage at which conductances are specified."""
 
     dac_bits: Annotated[int, choice(DAC_BITS)] = 8
     read_voltage_V: Annotated[float, number(1e-3, 10)] = 0.2
@@ -86,19 +91,22 @@ class Input:
 class Readout:
     """How a column is sensed: by an ADC, or directly by the neuron (``analog``).
 
-    ``range_policy`` says whether ADC gain and offset are set per column or once for a layer. Of analog
-    columns: whether each has a scale of its own (a digital one), or all of a layer have one transimpedance,
-    and nothing stands between a column and its neuron that is not a circuit.
-    ``output_noise_lsb`` is the standard deviation of column and ADC noise, in ADC steps (adc only).
-    ``gain_mismatch_percent`` and ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
-    ``compression_percent``: part that a column's amplifier loses of a current at the end of its converter's
-    range, y / (1 + n |y|) as aihwkit's ``IOParameters.out_nonlinearity`` has it, with a relative deviation
-    between columns of ``compression_mismatch_percent`` (adc only; ``explain`` alone computes them).
-    ``column_*`` (analog only): standard deviations of noise, offset and gain of a column's amplifier; noise
-    and offset in percent of the largest column current that samples cause in the layer.
-    ``noise_temperature_K``: where noise of columns and converters is as given; it goes with the square root
-    of the temperature, as thermal noise does (Nyquist, Phys. Rev. 32, 110, 1928). None: it stays.
-    ``bias``: ``digital``, or ``cells``: rows of cells whose input is always full (analog only).
+    ``range_policy`` says whether ADC gain and offset are set per column or once for a
+    layer. Of analog columns: whether each has a scale of its own (a digital one), or
+    all of a layer have one transimpedance, and nothing stands between a column and its
+    neuron that is not a circuit. ``output_noise_lsb`` is the standard deviation of
+    column and ADC noise, in ADC steps (adc only). ``gain_mismatch_percent`` and
+    ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
+    ``compression_percent``: part that a column's amplifier loses of a current at the
+    end of its converter's range, y / (1 + n |y|) as aihwkit's
+    ``IOParameters.out_nonlinearity`` has it, with a relative deviation between columns
+    of ``compression_mismatch_percent`` (adc only; ``explain`` alone computes them).
+    ``column_*`` (analog only): standard deviations of noise, offset and gain of a
+    column's amplifier; noise and offset in percent of the largest column current that
+    samples cause in the layer. ``noise_temperature_K``: where noise of columns and
+    converters is as given; it goes with the square root of the temperature, as thermal
+    noise does (Nyquist, Phys. Rev. 32, 110, 1928). None: it stays. ``bias``:
+    ``digital``, or ``cells``: rows of cells whose input is always full (analog only).
     """
 
     kind: Annotated[str, choice(("adc", "analog"))] = "adc"
@@ -130,11 +138,12 @@ class Readout:
 
 @section("conditions")
 class Conditions:
-    """When and at what temperature the chip is used. ``temperature_K`` changes everything for which the
-    description has a law of temperature: the neuron, the ECRAM's retention, and the noise of columns and
-    converters, but not the memory cells. None leaves ``neuron.temperature_K`` as it is. ``corrected_at_s``:
-    when ranges, gains and biases were calibrated, in seconds after programming; None: they are calibrated
-    anew whenever the chip is used."""
+    """When and at what temperature the chip is used. ``temperature_K`` changes
+    everything for which the description has a law of temperature: the neuron, the
+    ECRAM's retention, and the noise of columns and converters, but not the memory
+    cells. None leaves ``neuron.temperature_K`` as it is. ``corrected_at_s``: when
+    ranges, gains and biases were calibrated, in seconds after programming; None: they
+    are calibrated anew whenever the chip is used."""
 
     temperature_K: Annotated[float | None, number(1, 1000)] = None
     time_since_programming_s: Annotated[float, number(1e-6, 1e9)] = 1.0
@@ -154,16 +163,16 @@ SECTIONS: dict[str, type[Any]] = {
 
 
 CARD = ("data", "conditions", "licence", "error", "extrapolated")
-"""Texts of a device card: what was measured and where that is published (figure or table, DOI), how (sample,
-sweep, temperature), the licence of the data, the error of the fit on points that it did not see, and what of
-the values the data do not say."""
+"""Texts of a device card: what was measured and where that is published (figure or
+table, DOI), how (sample, sweep, temperature), the licence of the data, the error of the
+fit on points that it did not see, and what of the values the data do not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """The description of a whole chip. ``sources`` maps ``section.field`` to the publication that states the
-    value, or to ``illustrative``. ``cards`` maps the name of a measured part to its device card, a text for
-    each key of ``CARD``."""
+    """The description of a whole chip. ``sources`` maps ``section.field`` to the
+    publication that states the value, or to ``illustrative``. ``cards`` maps the name
+    of a measured part to its device card, a text for each key of ``CARD``."""
 
     name: str
     cell: Cell
@@ -200,8 +209,9 @@ class Chip:
         require_field(self.conditions, before, "corrected_at_s", times)
 
     def _check_texts(self) -> None:
-        """Check that all texts of the description are single lines of printable characters, because they are
-        displayed, and copied into source text of other languages."""
+        """Check that all texts of the description are single lines of
+        printable characters, because they are displayed, and copied into
+        source text of other languages."""
         require_line("name", self.name, ChipError)
         longer = {"description": self.description}
         for field, source in self.sources.items():
@@ -221,16 +231,18 @@ class Chip:
 
     @property
     def noise_factor(self) -> float:
-        """Factor by which the chip's temperature scales the described noise of columns and converters."""
+        """Factor by which the chip's temperature scales the described noise of
+        columns and converters."""
         noise_temperature = self.readout.noise_temperature_K
         return 1.0 if noise_temperature is None else (self.temperature_K / noise_temperature) ** 0.5
 
     def as_dict(self) -> dict[str, Any]:
-        """Return every value by section as plain types, for reports and provenance; ``parse_chip`` accepts
-        the result."""
+        """Return every value by section as plain types, for reports and provenance;
+        ``parse_chip`` accepts the result."""
         return dataclasses.asdict(self)
 
     def fields(self) -> dict[str, Any]:
-        """Return every value as ``section.field`` to value, with sections in the order of a description."""
+        """Return every value as ``section.field`` to value, with sections in the order
+        of a description."""
         values = self.as_dict()
         return {f"{section}.{name}": v for section in SECTIONS for name, v in values[section].items()}

@@ -24,23 +24,25 @@ TABLE = numbers(0, 100, 1024, models=("step-table",))
 
 @section("ecram")
 class Pulsed:
-    """Base class of description sections for a device whose state is changed by pulses: the model of its
-    steps and the model's parameters.
+    """Base class of description sections for a device whose state is changed by pulses:
+    the model of its steps and the model's parameters.
 
     Attributes
     ----------
     model:
-        ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim); ``step-table``, measured.
+        ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim);
+        ``step-table``, measured.
     step_*, w_*, gamma_*:
         Of ``linear-step``, dimensionless. A step of 0: pulses that way do nothing.
     step_*_table, noise_*_table:
-        Of ``step-table``: mean steps and their deviations, in the same unit as ``w_min`` and ``w_max``, in
-        equal parts of the range between these two, from the lowest state to the highest.
+        Of ``step-table``: mean steps and their deviations, in the same unit as
+        ``w_min`` and ``w_max``, in equal parts of the range between these two, from the
+        lowest state to the highest.
     pulses, a_up, a_down:
         Of ``exponential``: pulses from bound to bound, and the constants A in pulses.
     cycle_percent:
-        Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range (``exponential``);
-        ``step-table`` has tables of it.
+        Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range
+        (``exponential``); ``step-table`` has tables of it.
     endurance_pulses:
         Pulses that a device survives; None: not known.
     """
@@ -79,7 +81,8 @@ class Pulsed:
 
     @property
     def device(self) -> EcramModel | None:
-        """The pulse model of the device, with the section's parameters; None if ``model`` is ``none``."""
+        """The pulse model of the device, with the section's parameters; None if
+        ``model`` is ``none``."""
         kinds = {"linear-step": LinearStep, "exponential": Exponential, "step-table": StepTable}
         kind = kinds.get(self.model)
         if kind is None:
@@ -92,33 +95,35 @@ class Pulsed:
 
 @section("ecram")
 class Ecram(Pulsed):
-    """The ECRAM that belongs to each neuron. Its state sets parameters of the NDR device: each is multiplied
-    by a factor that is linear in the state, between a factor at the lowest state and a factor at the highest.
+    """The ECRAM that belongs to each neuron. Its state sets parameters of the NDR
+    device: each is multiplied by a factor that is linear in the state, between a factor
+    at the lowest state and a factor at the highest.
 
-    A linear effect of the state is illustrative: the paper's relation is not public. A state goes
-    as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
-    law, by which retention is extrapolated throughout the literature. That one exponential describes a device
-    is illustrative; devices whose states are phases side by side keep them far longer than those of free
-    ions.
+    A linear effect of the state is illustrative: the paper's relation is not public. A
+    state goes as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k
+    (1 / T - 1 / Tr)): Arrhenius' law, by which retention is extrapolated throughout the
+    literature. That one exponential describes a device is illustrative; devices whose
+    states are phases side by side keep them far longer than those of free ions.
 
     Attributes
     ----------
     tunes, *_low_factor, *_high_factor:
-        Parameter of the neuron that the state scales, and the factors at its lowest and highest state.
-        ``both``: one device scales both; ``each``: two devices, one for either. ``valley`` (of ``esaki``),
-        ``width`` (of ``bell``) and ``second_peak`` (its current, of ``double``): ``shape_*_factor``.
+        Parameter of the neuron that the state scales, and the factors at its lowest and
+        highest state. ``both``: one device scales both; ``each``: two devices, one for
+        either. ``valley`` (of ``esaki``), ``width`` (of ``bell``) and ``second_peak``
+        (its current, of ``double``): ``shape_*_factor``.
     states:
         States the chip uses, at most; spread evenly over the pulses from bound to bound.
     *_variation_percent:
-        Device-to-device deviations. ``lower_bound_variation_percent`` is that of the lower bound; None: as
-        ``bound_variation_percent``.
+        Device-to-device deviations. ``lower_bound_variation_percent`` is that of the
+        lower bound; None: as ``bound_variation_percent``.
     step_distribution:
-        Distribution of steps over devices: ``normal``, or ``log-normal``, where ``step_variation_percent`` is
-        the standard deviation of a step's logarithm and the stated steps are medians (aihwkit's
-        ``dw_min_dtod_log_normal``).
+        Distribution of steps over devices: ``normal``, or ``log-normal``, where
+        ``step_variation_percent`` is the standard deviation of a step's logarithm and
+        the stated steps are medians (aihwkit's ``dw_min_dtod_log_normal``).
     retention_s, retention_energy_eV, retention_rest:
-        Time constant of a state's relaxation at ``reference_temperature_K``, its activation energy, and the
-        state that is left at last; None: a state stays.
+        Time constant of a state's relaxation at ``reference_temperature_K``, its
+        activation energy, and the state that is left at last; None: a state stays.
     """
 
     tunes: Annotated[str, choice(TUNES)] = "none"
@@ -167,12 +172,14 @@ class Ecram(Pulsed):
 
     @property
     def voltage_factors(self) -> tuple[float, float]:
-        """Factors on the NDR device's peak voltage at the lowest and at the highest ECRAM state."""
+        """Factors on the NDR device's peak voltage at the lowest and at the
+        highest ECRAM state."""
         return self._factors("peak_voltage") if self.tunes in VOLTAGE else (1.0, 1.0)
 
     @property
     def current_factors(self) -> tuple[float, float]:
-        """Factors on the NDR device's peak current at the lowest and at the highest ECRAM state."""
+        """Factors on the NDR device's peak current at the lowest and at the
+        highest ECRAM state."""
         return self._factors("peak_current") if self.tunes in CURRENT else (1.0, 1.0)
 
     def _factors(self, of: str) -> tuple[float, float]:
@@ -184,17 +191,20 @@ class Ecram(Pulsed):
         return factors[of]
 
     def voltage(self, state: npt.ArrayLike) -> Floats:
-        """Return the factor on the NDR device's peak voltage at ECRAM states ``state`` (any shape)."""
+        """Return the factor on the NDR device's peak voltage at ECRAM states
+        ``state`` (any shape)."""
         return _between(self.voltage_factors, state)
 
     def current(self, state: npt.ArrayLike) -> Floats:
-        """Return the factor on the NDR device's peak current at ECRAM states ``state`` (any shape)."""
+        """Return the factor on the NDR device's peak current at ECRAM states
+        ``state`` (any shape)."""
         return _between(self.current_factors, state)
 
     def shaped(self, device: NdrModel, state: float) -> NdrModel:
-        """Return ``device`` with the shape parameter that the ECRAM's ``state`` sets, or unchanged if the
-        ECRAM sets no shape parameter. Raises PhysicsError when the device does not have the parameter, or the
-        factor yields a value that the parameter cannot have."""
+        """Return ``device`` with the shape parameter that the ECRAM's ``state`` sets,
+        or unchanged if the ECRAM sets no shape parameter. Raises PhysicsError when the
+        device does not have the parameter, or the factor yields a value that the
+        parameter cannot have."""
         if self.tunes not in SHAPES:
             return device
         kind, field = SHAPES[self.tunes]
@@ -211,20 +221,21 @@ class Ecram(Pulsed):
             raise PhysicsError(f"shape_{'high' if state else 'low'}_factor is {factor:g}: {error}") from None
 
     def time_constant_s(self, kelvin: float) -> float:
-        """Return the time constant in seconds of the state's relaxation at ``kelvin``; inf if the state does
-        not relax."""
+        """Return the time constant in seconds of the state's relaxation at ``kelvin``;
+        inf if the state does not relax."""
         if self.retention_s is None:
             return np.inf
         per_eV = (1.0 / kelvin - 1.0 / self.reference_temperature_K) / BOLTZMANN_EV_PER_K
         return float(self.retention_s * np.exp(min(self.retention_energy_eV * per_eV, 600.0)))
 
     def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
-        """Return the ECRAM states (any shape, 0..1) after ``state`` has relaxed for ``seconds``. Negative
-        ``seconds`` return the earlier states, clipped to 0..1."""
+        """Return the ECRAM states (any shape, 0..1) after ``state`` has relaxed for
+        ``seconds``. Negative ``seconds`` return the earlier states, clipped to 0..1."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
-        # The lower limit prevents a division by 0, because the time constant underflows to 0 far above the
-        # reference temperature. The upper limit prevents an overflow of exp for negative ``seconds``.
+        # The lower limit prevents a division by 0, because the time constant underflows
+        # to 0 far above the reference temperature. The upper limit prevents an overflow
+        # of exp for negative ``seconds``.
         part = np.exp(min(-seconds / max(self.time_constant_s(kelvin), 1e-280), 600.0))
         moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
         return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)

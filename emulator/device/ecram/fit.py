@@ -1,5 +1,5 @@
-"""ECRAM fits: the linear-step or the exponential pulse model from measured conductance against pulse
-number."""
+"""ECRAM fits: the linear-step or the exponential pulse model from measured conductance
+against pulse number."""
 
 from typing import Any, ClassVar
 
@@ -14,11 +14,11 @@ from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 
 RUN = 0.25
-"""A change of direction over less than this fraction of the conductance range does not end a run of
-pulses."""
+"""A change of direction over less than this fraction of the conductance range does not
+end a run of pulses."""
 TURN = 8.0
-"""A change of direction over less than this many standard deviations of the noise does not end a run of
-pulses."""
+"""A change of direction over less than this many standard deviations of the noise does
+not end a run of pulses."""
 # Residual (rms, relative to the range) above which a note is added.
 MISSES = 0.05
 SINGLE = (
@@ -26,21 +26,23 @@ SINGLE = (
     "runs up and down that repeat, or 'fit potentiation', which tabulates the steps"
 )
 AT_BOUND, TURNING = 1e-6, 3
-"""Modelled states within AT_BOUND of the last state of a run of pulses count as being at the device's bound.
-If this is so for TURNING rows or fewer, it may only be an effect of smoothing at the turning point."""
+"""Modelled states within AT_BOUND of the last state of a run of pulses count as being
+at the device's bound. If this is so for TURNING rows or fewer, it may only be an effect
+of smoothing at the turning point."""
 PLATEAU = 1e-3
-"""Conductances that differ by less than this fraction of the range from the extreme one of a run of pulses
-count as its plateau, where the device is at its bound."""
+"""Conductances that differ by less than this fraction of the range from the extreme one
+of a run of pulses count as its plateau, where the device is at its bound."""
 
 
 @record()
 class EcramFit:
-    """Result of ``fit_ecram``: the device's description fields, its runs of pulses with the modelled states,
-    and the error of the fit.
+    """Result of ``fit_ecram``: the device's description fields, its runs of pulses with
+    the modelled states, and the error of the fit.
 
-    ``values`` are fields of the section ``ecram``; states -1..1 stand for ``low_uS``..``high_uS``; ``rms`` is
-    the residual as a part of the full range; ``misfit``: its part that all runs of a device share, which the
-    law misses, None if no run repeats; ``unit``: uS, or uA of a device that is known by its current.
+    ``values`` are fields of the section ``ecram``; states -1..1 stand for
+    ``low_uS``..``high_uS``; ``rms`` is the residual as a part of the full range;
+    ``misfit``: its part that all runs of a device share, which the law misses, None if
+    no run repeats; ``unit``: uS, or uA of a device that is known by its current.
     """
 
     section: ClassVar[str] = "ecram"
@@ -56,15 +58,16 @@ class EcramFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Return the conductances (or currents) at the lowest and the highest state. Also return two errors
-        relative to the range between them: the rms difference of data and fit, and the misfit, which is the
-        part of that difference that all runs of a device share."""
+        """Return the conductances (or currents) at the lowest and the highest state.
+        Also return two errors relative to the range between them: the rms difference of
+        data and fit, and the misfit, which is the part of that difference that all runs
+        of a device share."""
         ends = {f"low_{self.unit}": self.low_uS, f"high_{self.unit}": self.high_uS}
         return {**ends, "rms_of_range": self.rms, "misfit_of_range": self.misfit}
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit this result's model to the rows ``kept``, and return the rms error of its predictions for the
-        held-out rows ``left``, relative to the full range."""
+        """Fit this result's model to the rows ``kept``, and return the rms error of its
+        predictions for the held-out rows ``left``, relative to the full range."""
         refit, errors = fit_ecram(kept, self.model), []
         low, high = refit.low_uS * 1e-6, refit.high_uS * 1e-6
         for name in left.devices:
@@ -78,13 +81,14 @@ class EcramFit:
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
-    """Fit the pulse response of ECRAMs: any number of runs of pulses up and down for each device. Columns:
-    ``pulse`` (a running number) and ``conductance`` (siemens).
+    """Fit the pulse response of ECRAMs: any number of runs of pulses up and down for
+    each device. Columns: ``pulse`` (a running number) and ``conductance`` (siemens).
 
-    Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
-    trace of every branch, which measurement noise does not bias as it does single steps. The deviation from
-    pulse to pulse is what runs of one device that repeat show, and 0 if none does: what the law misses is no
-    noise. Raises DatasetError when a branch is missing, too short, or does not move.
+    Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is
+    fitted to the whole trace of every branch, which measurement noise does not bias as
+    it does single steps. The deviation from pulse to pulse is what runs of one device
+    that repeat show, and 0 if none does: what the law misses is no noise. Raises
+    DatasetError when a branch is missing, too short, or does not move.
     """
     notes: list[str] = []
     traces = {name: _trace(name, **data.of(name)) for name in data.devices}
@@ -105,9 +109,10 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
-            # Count the pulses until the state stops changing, because the device is at its bound. If only the
-            # last few states are alike, the device has not certainly reached its bound (smoothing at the
-            # turning point also causes this), and the whole run counts.
+            # Count the pulses until the state stops changing, because the device is at
+            # its bound. If only the last few states are alike, the device has not
+            # certainly reached its bound (smoothing at the turning point also causes
+            # this), and the whole run counts.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
             ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
@@ -140,9 +145,9 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     else:
         lengths = [of[-1] for legs in branch_values.values() for of in legs]
         values["pulses"] = max(2, round(float(np.median(lengths))))
-        # Each pulse reduces the distance to the bound by the factor q = 1 - gamma * step, so the curve's
-        # constant A (in pulses) is -1 / ln q. A straight run has q = 1; its A is set far above the number of
-        # pulses.
+        # Each pulse reduces the distance to the bound by the factor q = 1 - gamma *
+        # step, so the curve's constant A (in pulses) is -1 / ln q. A straight run has q
+        # = 1; its A is set far above the number of pulses.
         fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
         noise = np.mean(walks) / 2
     for name, of in fitted.items():
@@ -153,7 +158,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
 
 
 def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:
-    """Return one device's pulse numbers in order, its conductances, and its runs of pulses up and down."""
+    """Return one device's pulse numbers in order, its conductances, and its runs of
+    pulses up and down."""
     where = f"device {name!r}"
     order = np.argsort(pulse, kind="stable")
     pulse, g = pulse[order], conductance[order]
@@ -183,8 +189,8 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
 
 
 def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Leg]:
-    """Move the end of each run of pulses to the end of its plateau: a device at its bound keeps its
-    conductance while pulses continue."""
+    """Move the end of each run of pulses to the end of its plateau: a device at its
+    bound keeps its conductance while pulses continue."""
     moved: list[Leg] = []
     start = 0
     for i, leg in enumerate(legs):
@@ -198,9 +204,9 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
-    """Fit one run of pulses in one direction, of a device with the bounds ``low`` and ``high``. Return three
-    values: the step at state 0, gamma (the linear dependence of the step on the state), and the modelled
-    states."""
+    """Fit one run of pulses in one direction, of a device with the bounds ``low`` and
+    ``high``. Return three values: the step at state 0, gamma (the linear dependence of
+    the step on the state), and the modelled states."""
     low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # so that low < 0 < high
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
@@ -227,9 +233,10 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
 
 
 def spread_of(steps: Floats, bounds: list[float]) -> dict[str, float]:
-    """Return the description fields for the spread between devices. ``steps`` (devices, 2) are the steps up
-    and down; their spread is split into a part common to both directions and a part that differs between
-    them. ``bounds`` are the sizes of the devices' bounds."""
+    """Return the description fields for the spread between devices. ``steps``
+    (devices, 2) are the steps up and down; their spread is split into a part common to
+    both directions and a part that differs between them. ``bounds`` are the sizes of
+    the devices' bounds."""
     ratio = steps / steps.mean(axis=0)
     values = {"step": ratio.mean(axis=1), "asymmetry": (ratio[:, 0] - ratio[:, 1]) / 2, "bound": bounds}
     spread = {name: float(np.std(v, ddof=min(len(steps) - 1, 1))) for name, v in values.items()}

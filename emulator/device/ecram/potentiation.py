@@ -1,4 +1,5 @@
-"""Potentiation and depression: fits a table of steps to pulses up and down, in runs that repeat."""
+"""Potentiation and depression: fits a table of steps to pulses up and down, in
+runs that repeat."""
 
 import math
 from typing import Any, NamedTuple
@@ -18,11 +19,11 @@ ENTRIES = 32
 RUN_MAX = 1_000_000
 """Largest number of pulses in a run."""
 ITERATIONS = 4
-"""Number of iterations after which the table and the factors of single devices on its steps have
-converged."""
+"""Number of iterations after which the table and the factors of single devices on its
+steps have converged."""
 SMOOTHED_FROM = 0.5
-"""Read noise, as a fraction of the range of states of one table entry, above which states are smoothed before
-they select an entry."""
+"""Read noise, as a fraction of the range of states of one table entry, above which
+states are smoothed before they select an entry."""
 MISSES = 0.05
 """Residual (rms, relative to the range) above which a note is added."""
 VALUES = {"conductance": "uS", "current": "uA"}
@@ -30,7 +31,8 @@ VALUES = {"conductance": "uS", "current": "uA"}
 
 
 class Run(NamedTuple):
-    """Consecutive pulses in one direction: the pulse numbers, and the value measured after each pulse."""
+    """Consecutive pulses in one direction: the pulse numbers, and the value measured
+    after each pulse."""
 
     device: str
     cycle: float
@@ -40,10 +42,12 @@ class Run(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Changes of a device's state between neighbouring rows of the data, for all runs in one direction.
+    """Changes of a device's state between neighbouring rows of the data, for all runs
+    in one direction.
 
-    ``device``, ``run``: their numbers; ``entry``: of the table; ``pulses``: how many there were between the
-    rows; ``change``: of the state, positive in the run's direction.
+    ``device``, ``run``: their numbers; ``entry``: of the table; ``pulses``:
+    how many there were between the rows; ``change``: of the state, positive in
+    the run's direction.
     """
 
     device: Ints
@@ -58,9 +62,9 @@ class StepsFit(EcramFit):
     """Result of ``fit_steps``: an ``EcramFit`` with one branch for each run of pulses."""
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit a table of steps to the rows ``kept``, and return the rms error of its predictions for the
-        held-out rows ``left``, relative to the full range. Raises DatasetError if no row of ``left`` lies
-        between two rows of its run."""
+        """Fit a table of steps to the rows ``kept``, and return the rms error of its
+        predictions for the held-out rows ``left``, relative to the full range. Raises
+        DatasetError if no row of ``left`` lies between two rows of its run."""
         refit, errors = fit_steps(kept), []
         low, span = refit.low_uS * 1e-6, (refit.high_uS - refit.low_uS) * 1e-6
         pulse, value, up, cycle = _columns(left)
@@ -75,13 +79,15 @@ class StepsFit(EcramFit):
 
 
 def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
-    """Fit a table of steps to runs of pulses. Columns: ``pulse``, ``direction``, ``conductance`` or
-    ``current`` and, where runs repeat, ``cycle``.
+    """Fit a table of steps to runs of pulses. Columns: ``pulse``, ``direction``,
+    ``conductance`` or ``current`` and, where runs repeat, ``cycle``.
 
-    An entry's mean is that of all steps that begin in its part of the range, each device's by its own part
-    (``step_variation_percent``). The deviation from pulse to pulse is that within a device and an entry over
-    the runs that repeat; what white read noise adds to it shows as an opposite change at the next pulse, and
-    is taken off. Raises DatasetError when a direction is missing, runs are too short, or nothing moves.
+    An entry's mean is that of all steps that begin in its part of the range, each
+    device's by its own part (``step_variation_percent``). The deviation from pulse
+    to pulse is that within a device and an entry over the runs that repeat; what
+    white read noise adds to it shows as an opposite change at the next pulse, and is
+    taken off. Raises DatasetError when a direction is missing, runs are too short,
+    or nothing moves.
     """
     runs, names, quantity = runs_of(data), data.devices, _quantity(data)
     ends = {
@@ -137,10 +143,12 @@ def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
 
 
 def runs_of(data: Measurements) -> list[Run]:
-    """Return the runs of pulses, sorted by device and cycle; the rows of the file may be in any order.
+    """Return the runs of pulses, sorted by device and cycle; the rows of the file
+    may be in any order.
 
-    Pulses are counted on through a device's runs, or anew in each direction. Raises DatasetError when a
-    number appears twice, or a device has fewer than PULSES_MIN pulses in a direction.
+    Pulses are counted on through a device's runs, or anew in each direction. Raises
+    DatasetError when a number appears twice, or a device has fewer than PULSES_MIN
+    pulses in a direction.
     """
     pulse, value, up, cycle = _columns(data)
     runs = []
@@ -180,7 +188,8 @@ def runs_of(data: Measurements) -> list[Run]:
 
 
 def _columns(data: Measurements) -> tuple[Floats, Floats, Bools, Floats]:
-    """Return for each row the pulse number, the value, whether the pulse goes up, and the cycle."""
+    """Return for each row the pulse number, the value, whether the pulse goes
+    up, and the cycle."""
     pulse, value = data.columns["pulse"], data.columns[_quantity(data)]
     cycle = data.columns.get("cycle", np.zeros(len(pulse)))
     return pulse, value, data.columns["direction"] > 0, cycle
@@ -207,8 +216,8 @@ def _moves(runs: list[Run], states: list[Floats], names: list[str], up: bool, *,
 
 
 def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
-    """Return the mean step of each table entry, each device's factor on these steps (1 on average over the
-    devices), and the number of entries without a pulse."""
+    """Return the mean step of each table entry, each device's factor on these steps (1
+    on average over the devices), and the number of entries without a pulse."""
     part = np.ones(devices)
     for _ in range(ITERATIONS):
         pulses = np.bincount(moves.entry, moves.pulses * part[moves.device], ENTRIES)
@@ -222,11 +231,12 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Return two results: for each change of state its deviation from the mean change of comparable moves,
-    per pulse; and whether any run of pulses repeats.
+    """Return two results: for each change of state its deviation from the mean change
+    of comparable moves, per pulse; and whether any run of pulses repeats.
 
-    Comparable moves are of the same device and begin in the same table entry. In runs that repeat, each is
-    also the n-th move of its run in that entry, because steps that differ across an entry are no noise.
+    Comparable moves are of the same device and begin in the same table entry. In runs
+    that repeat, each is also the n-th move of its run in that entry, because steps that
+    differ across an entry are no noise.
     """
     runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
     repeated = bool(runs_a_device.max() > 1)
@@ -247,16 +257,16 @@ def _residuals(moves: Moves) -> tuple[Floats, bool]:
 
 
 def _read_noise(moves: Moves, residuals: Floats) -> float:
-    """Return the standard deviation of one reading, from the anticorrelation of neighbouring steps: a reading
-    error adds to one step and subtracts from the next."""
+    """Return the standard deviation of one reading, from the anticorrelation of
+    neighbouring steps: a reading error adds to one step and subtracts from the next."""
     neighbours = (moves.run[1:] == moves.run[:-1]) & np.isfinite(residuals[1:] + residuals[:-1])
     products = (residuals * np.sqrt(moves.pulses))[1:] * (residuals * np.sqrt(moves.pulses))[:-1]
     return math.sqrt(max(0.0, -float(products[neighbours].mean()))) if neighbours.any() else 0.0
 
 
 def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
-    """Return the standard deviation of one pulse's step in each table entry. An entry with fewer than two
-    changes is interpolated between its neighbours."""
+    """Return the standard deviation of one pulse's step in each table entry. An entry
+    with fewer than two changes is interpolated between its neighbours."""
     known = np.isfinite(residuals)
     square = np.square(residuals[known]) - 2 * read**2 / moves.pulses[known]
     count = np.bincount(moves.entry[known], minlength=ENTRIES)
@@ -271,8 +281,8 @@ def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
 def _branches(
     runs: list[Run], states: list[Floats], names: list[str], tables: dict[str, Floats], parts: Floats
 ) -> tuple[Branch, ...]:
-    """Return a branch for every run of pulses: the measured states, and the states that the table of steps
-    predicts from the first measured state."""
+    """Return a branch for every run of pulses: the measured states, and the states that
+    the table of steps predicts from the first measured state."""
     middles = (np.arange(ENTRIES) + 0.5) * (2 / ENTRIES) - 1
     lengths = [round(float(run.pulse[-1] - run.pulse[0])) for run in runs]
     part = np.array([parts[names.index(run.device), 0 if run.up else 1] for run in runs])

@@ -1,4 +1,5 @@
-"""ECRAM models: the state after each pulse. States are dimensionless; a chip maps them to curves."""
+"""ECRAM models: the state after each pulse. States are dimensionless; a chip
+maps them to curves."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 class EcramModel:
-    """Model of a device whose state is changed by pulses between two bounds. These are 0 and 1 unless a
-    subclass has bounds of its own."""
+    """Model of a device whose state is changed by pulses between two bounds. These are
+    0 and 1 unless a subclass has bounds of its own."""
 
     cycle_sigma: float
 
@@ -26,15 +27,15 @@ class EcramModel:
         return 1.0
 
     def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
-        """Return the states after one pulse on states ``w`` (any shape); without ``rng`` there is no
-        cycle-to-cycle noise."""
+        """Return the states after one pulse on states ``w`` (any shape); without
+        ``rng`` there is no cycle-to-cycle noise."""
         w = np.asarray(w, np.float64)
         noise = np.zeros(w.shape) if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
         return np.asarray(np.clip(w + self.step(w, up, noise), self.low, self.high), np.float64)
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        """Return the change that one pulse causes in states ``w``. ``noise`` is standard normal; the model
-        scales it."""
+        """Return the change that one pulse causes in states ``w``. ``noise`` is
+        standard normal; the model scales it."""
         raise NotImplementedError
 
 
@@ -57,10 +58,11 @@ class Bounded(EcramModel):
 class LinearStep(Bounded):
     """A device model whose step depends linearly on the state (aihwkit's LinearStepDevice).
 
-    Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
-    then cut at the bounds (github.com/IBM/aihwkit, src/rpucuda/rpu_linearstep_device.cpp, update_once_mult
-    and populate with mean bound reference). Bounds lie on both sides of 0.
-    Fields are numbers, or arrays (n,) in a ``population`` of n devices.
+    Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w
+    / w_min) (1 + s xi); then cut at the bounds (github.com/IBM/aihwkit,
+    src/rpucuda/rpu_linearstep_device.cpp, update_once_mult and populate with mean bound
+    reference). Bounds lie on both sides of 0. Fields are numbers, or arrays (n,) in a
+    ``population`` of n devices.
 
     Attributes
     ----------
@@ -88,8 +90,9 @@ class LinearStep(Bounded):
         return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
-        """Sample ``count`` devices, each with its own step, asymmetry, bounds and gammas (aihwkit's
-        ``*_dtod``). Return them as a single model whose fields are arrays (count,)."""
+        """Sample ``count`` devices, each with its own step, asymmetry, bounds and
+        gammas (aihwkit's ``*_dtod``). Return them as a single model whose fields
+        are arrays (count,)."""
         xi = rng.standard_normal((count, 6)).T
         if spread.log_normal:
             step = np.exp(spread.step_sigma * xi[0])
@@ -111,9 +114,10 @@ class LinearStep(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class EcramSpread:
-    """Standard deviations between devices, each relative to the mean of its parameter. With ``log_normal``
-    steps are log-normal: ``step_sigma`` is the standard deviation of their logarithm, and the described step
-    is their median. Lower bounds spread as upper ones do unless ``lower_bound_sigma`` is given."""
+    """Standard deviations between devices, each relative to the mean of its parameter.
+    With ``log_normal`` steps are log-normal: ``step_sigma`` is the standard deviation
+    of their logarithm, and the described step is their median. Lower bounds spread as
+    upper ones do unless ``lower_bound_sigma`` is given."""
 
     step_sigma: float = 0.0
     asymmetry_sigma: float = 0.0
@@ -133,14 +137,14 @@ class EcramSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTable(Bounded):
-    """A device model from measured steps: mean and standard deviation of the change per pulse as tabulated
-    functions of the state, for each direction.
+    """A device model from measured steps: mean and standard deviation of the change per
+    pulse as tabulated functions of the state, for each direction.
 
     Attributes
     ----------
     step_up_table, step_down_table:
-        Mean size of a step, in equal parts of the range from the lowest state to the highest; linear between
-        the middles of two parts.
+        Mean size of a step, in equal parts of the range from the lowest state to the
+        highest; linear between the middles of two parts.
     noise_up_table, noise_down_table:
         Deviations of the steps from their means, likewise; empty: none.
     w_min, w_max:
@@ -165,7 +169,8 @@ class StepTable(Bounded):
         return self._at(w, self.step_up_table if up else self.step_down_table)
 
     def deviation(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Return the standard deviation of a step, ``up`` or down, from states ``w`` (any shape)."""
+        """Return the standard deviation of a step, ``up`` or down, from states
+        ``w`` (any shape)."""
         return self._at(w, (self.noise_up_table if up else self.noise_down_table) or (0.0,))
 
     def _at(self, w: npt.ArrayLike, entries: tuple[float, ...]) -> Floats:
@@ -179,13 +184,14 @@ class StepTable(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Exponential(EcramModel):
-    """Device model with NeuroSim's pulse curve, state 0..1. After P of n pulses: up G = B (1 - exp(-P / A)),
-    down G = 1 - B (1 - exp((P - n) / A)), with A the curve's nonlinearity in pulses and B = 1 / (1 - exp(-n /
-    A)).
+    """Device model with NeuroSim's pulse curve, state 0..1. After P of n pulses: up G =
+    B (1 - exp(-P / A)), down G = 1 - B (1 - exp((P - n) / A)), with A the curve's
+    nonlinearity in pulses and B = 1 / (1 - exp(-n / A)).
 
-    With B = 1 / (1 - exp(-n / A)) for n pulses from bound to bound (github.com/neurosim/DNN_NeuroSim_V2.1).
-    A state is moved along the curve from wherever it lies on it. ``a_up``, ``a_down`` are the constants A in
-    pulses, smaller is less linear; ``cycle_sigma`` is relative to the full range, as there.
+    With B = 1 / (1 - exp(-n / A)) for n pulses from bound to bound
+    (github.com/neurosim/DNN_NeuroSim_V2.1). A state is moved along the curve from
+    wherever it lies on it. ``a_up``, ``a_down`` are the constants A in pulses, smaller
+    is less linear; ``cycle_sigma`` is relative to the full range, as there.
     """
 
     pulses: int
@@ -194,31 +200,32 @@ class Exponential(EcramModel):
     cycle_sigma: float = 0.0
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        # The curve down mirrors the curve up: G(P) = 1 - curve(n - P). A step down therefore has the size of
-        # a step up at the same distance from the other bound.
+        # The curve down mirrors the curve up: G(P) = 1 - curve(n - P). A step down
+        # therefore has the size of a step up at the same distance from the other bound.
         distance, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
-        # One pulse changes a device's distance x from the starting bound to x + (B - x)(1 - exp(-1 / A)).
+        # One pulse changes a device's distance x from the starting bound to x + (B -
+        # x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))
         step = (b - distance) * -np.expm1(-1.0 / a)
         return np.asarray((step if up else -step) + noise, np.float64)
 
 
 TABULATED = 64
-"""Number of entries in a table of steps that is computed from another pulse law: as many as in-situ learning
-uses."""
+"""Number of entries in a table of steps that is computed from another pulse law: as
+many as in-situ learning uses."""
 
 
 def step_of(law: EcramModel, w: npt.ArrayLike, up: bool) -> tuple[Floats, Floats]:
-    """Return the mean size of a pulse's step from states ``w`` (any shape), and its standard deviation from
-    pulse to pulse."""
+    """Return the mean size of a pulse's step from states ``w`` (any shape), and its
+    standard deviation from pulse to pulse."""
     w = np.asarray(w, np.float64)
     mean, noisy = (law.step(w, up, np.full(w.shape, noise)) for noise in (0.0, law.cycle_sigma))
     return mean if up else -mean, np.abs(noisy - mean)
 
 
 def tabulated(law: EcramModel) -> StepTable:
-    """Convert any device model to a table of its steps. If the model has no bounds of its own, its states
-    0..1 become -1..1."""
+    """Convert any device model to a table of its steps. If the model has no bounds of
+    its own, its states 0..1 become -1..1."""
     scale = 1.0 if isinstance(law, Bounded) else 2.0
     w = law.low + (np.arange(TABULATED) + 0.5) * (law.high - law.low) / TABULATED
     (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
@@ -235,10 +242,11 @@ def tabulated(law: EcramModel) -> StepTable:
 
 
 def reachable(model: EcramModel, states: int) -> Floats:
-    """Return, in rising order, at most ``states`` of the states that pulses without noise can set, scaled to
-    0..1 of the model's range.
+    """Return, in rising order, at most ``states`` of the states that pulses without
+    noise can set, scaled to 0..1 of the model's range.
 
-    Counted in pulses up from the lower bound; when there are more pulses than ``states``, every n-th.
+    Counted in pulses up from the lower bound; when there are more pulses than
+    ``states``, every n-th.
     """
     w, reached = np.array(model.low), [float(model.low)]
     while len(reached) < 1_000_000:

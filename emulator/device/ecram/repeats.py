@@ -12,18 +12,18 @@ from ndrite.emulator.spec.brief import record
 
 PULSES_MIN = 8
 NEAR, FAR = 2, 5
-"""Two distances in rows over which the moves of two runs of pulses are compared. The noise of pulses grows
-with the distance, that of reads does not. Over a single row interpolation between neighbours would remove a
-part of the noise."""
+"""Two distances in rows over which the moves of two runs of pulses are compared. The
+noise of pulses grows with the distance, that of reads does not. Over a single row
+interpolation between neighbours would remove a part of the noise."""
 AT_START = 0.04
-"""States within this distance of the smallest state of a run of pulses (of a range of 2) may belong to the
-plateau before its first pulse."""
+"""States within this distance of the smallest state of a run of pulses (of a range of
+2) may belong to the plateau before its first pulse."""
 
 
 @record()
 class Branch:
-    """A run of pulses in one direction: pulse numbers counted from ``start``, and the measured and modelled
-    state after each pulse."""
+    """A run of pulses in one direction: pulse numbers counted from ``start``, and the
+    measured and modelled state after each pulse."""
 
     device: str
     up: bool
@@ -34,14 +34,16 @@ class Branch:
 
 
 def repeats_of(branches: Sequence[Branch], pulses: Sequence[float]) -> tuple[Floats, float | None]:
-    """Return two results of comparing repeated runs of pulses: the standard deviation per pulse of the noise
-    that accumulates, (2,) for up and down, and the law's misfit (rms, relative to the range). Both use the
-    first ``pulses`` of each run. If no run repeats, the noise is 0 and the misfit None.
+    """Return two results of comparing repeated runs of pulses: the standard deviation
+    per pulse of the noise that accumulates, (2,) for up and down, and the law's misfit
+    (rms, relative to the range). Both use the first ``pulses`` of each run. If no run
+    repeats, the noise is 0 and the misfit None.
 
-    Moves of a run are compared with those of the run before it from the same state: whatever the law is, they
-    are equal but for noise. Read noise does not accumulate: it is the same over two rows and over more. What
-    the law misses is in both runs alike, and the noise of two runs is independent: the mean of the product of
-    their residuals is the misfit's alone.
+    Moves of a run are compared with those of the run before it from the same state:
+    whatever the law is, they are equal but for noise. Read noise does not accumulate:
+    it is the same over two rows and over more. What the law misses is in both runs
+    alike, and the noise of two runs is independent: the mean of the product of their
+    residuals is the misfit's alone.
     """
     walks, products = np.zeros(2), list[float]()
     for direction, up in enumerate((True, False)):
@@ -61,8 +63,9 @@ def repeats_of(branches: Sequence[Branch], pulses: Sequence[float]) -> tuple[Flo
 
 
 def _variance(n: Floats, first: Floats, later: Floats, second: Floats) -> float | None:
-    """Compare two runs of rising states, ``first`` (n,) and ``second``: return the variance per pulse of the
-    difference between their moves from the same state; None if the runs share no states."""
+    """Compare two runs of rising states, ``first`` (n,) and ``second``: return the
+    variance per pulse of the difference between their moves from the same state; None
+    if the runs share no states."""
     started, again = (
         int(np.flatnonzero(s <= s.min() + AT_START)[-1]) for s in (smoothed(first), smoothed(second))
     )

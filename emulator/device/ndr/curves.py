@@ -1,9 +1,10 @@
-"""Current-voltage curves of devices with negative differential resistance (N-type: the current rises, then
-falls).
+"""Current-voltage curves of devices with negative differential resistance (N-type: the
+current rises, then falls).
 
-Every model gives ``current(v)`` in amperes of volts, and its peak. ``shape(u)`` is the same curve in units
-of its own peak, u = V / Vp, f(1) = 1: what a neuron computes, whatever the device's scale. ``tunnel`` is the
-shape of the pure tunnel term and the form networks are trained with.
+Every model gives ``current(v)`` in amperes of volts, and its peak. ``shape(u)`` is the
+same curve in units of its own peak, u = V / Vp, f(1) = 1: what a neuron computes,
+whatever the device's scale. ``tunnel`` is the shape of the pure tunnel term and the
+form networks are trained with.
 """
 
 import dataclasses
@@ -26,16 +27,19 @@ ELEMENTARY_CHARGE_C = 1.602176634e-19
 """Elementary charge in coulombs: exact, as defined by the SI of 2019."""
 BOLTZMANN_EV_PER_K = BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C
 PEAK_POINTS = 20_001
-"""Number of voltages between 0 and the valley among which the peak of a sum of currents is searched."""
+"""Number of voltages between 0 and the valley among which the peak of a sum of
+currents is searched."""
 EXPONENT_MAX = 700.0
 """Largest argument for which exp() does not overflow in float64."""
 
 
 class NdrModel:
-    """Base class of models of NDR devices: peak, current, and shape (the current in units of the peak
-    current). A subclass defines either ``current`` or ``shape``; the other is derived from it.
+    """Base class of models of NDR devices: peak, current, and shape (the current in
+    units of the peak current). A subclass defines either ``current`` or ``shape``; the
+    other is derived from it.
 
-    Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
+    Raises PhysicsError where one of its numbers is not finite or not above 0; those
+    ``from_zero`` may be 0.
     """
 
     refused = PhysicsError
@@ -66,11 +70,12 @@ class NdrModel:
 
 
 def tunnel(x: npt.ArrayLike) -> Curve:
-    """Return ``x * exp(1 - x)`` for x > 0, else 0: the tunnel current in units of its peak, with x = V / Vp.
+    """Return ``x * exp(1 - x)`` for x > 0, else 0: the tunnel current in units of its
+    peak, with x = V / Vp.
 
-    Peak 1 at x = 1, inflection at x = 2. Rising again below 0 is not part of it: a neuron's column voltage
-    below zero leaves the device off. The same function is the ADA activation (Georgescu et al.,
-    arXiv 2003.03229).
+    Peak 1 at x = 1, inflection at x = 2. Rising again below 0 is not part of it: a
+    neuron's column voltage below zero leaves the device off. The same function is the
+    ADA activation (Georgescu et al., arXiv 2003.03229).
     """
     x = np.maximum(np.asarray(x, np.float64), 0.0)
     return x * np.exp(1.0 - x)
@@ -78,8 +83,8 @@ def tunnel(x: npt.ArrayLike) -> Curve:
 
 @dataclass(frozen=True)
 class Tunnel(NdrModel):
-    """A device with the tunnel current alone, I = Ip (V / Vp) exp(1 - V / Vp) for V > 0; volts and
-    amperes."""
+    """A device with the tunnel current alone, I = Ip (V / Vp) exp(1 - V / Vp) for V >
+    0; volts and amperes."""
 
     peak_voltage_V: float
     peak_current_A: float
@@ -92,14 +97,17 @@ class Tunnel(NdrModel):
 class Esaki(NdrModel):
     """Tunnel diode: the sum of tunnel term, excess current and thermal current; 0 for V <= 0.
 
-    I = jp (V/vpk) exp(1 - V/vpk) + jv (exp(a2 (V - vv)) - exp(-a2 vv)) + js (exp(q V / k T) - 1)
+    I = jp (V/vpk) exp(1 - V/vpk) + jv (exp(a2 (V - vv)) - exp(-a2 vv)) + js
+    (exp(q V / k T) - 1)
 
-    Defaults are those of the element ``diodetun`` of the fREEDA circuit simulator (freeda.org, elements,
-    diodetun): jp 1 mA, vpk 0.1 V, jv 0.1 mA, vv 0.5 V, a2 30 /V, js 1e-16 A, 300 K. The constant
-    exp(-a2 vv) is ours: it makes the current zero at zero volts and is 3e-7 of jv with the defaults.
+    Defaults are those of the element ``diodetun`` of the fREEDA circuit simulator
+    (freeda.org, elements, diodetun): jp 1 mA, vpk 0.1 V, jv 0.1 mA, vv 0.5 V, a2 30 /V,
+    js 1e-16 A, 300 K. The constant exp(-a2 vv) is ours: it makes the current zero at
+    zero volts and is 3e-7 of jv with the defaults.
 
-    ``peak_voltage_V`` and ``peak_current_A`` are the tunnel term's. The other terms move the sum's peak, by
-    less than 1e-4 of it with the defaults; ``shape`` is in units of the sum's own peak.
+    ``peak_voltage_V`` and ``peak_current_A`` are the tunnel term's. The other terms
+    move the sum's peak, by less than 1e-4 of it with the defaults; ``shape`` is in
+    units of the sum's own peak.
     """
 
     peak_voltage_V: float = 0.1
@@ -121,7 +129,8 @@ class Esaki(NdrModel):
     def peak(self) -> tuple[float, float]:
         """Voltage and current of the first maximum of the total current.
 
-        Raises PhysicsError when the current only rises, so that there is no negative differential resistance.
+        Raises PhysicsError when the current only rises, so that there is no negative
+        differential resistance.
         """
         v = np.linspace(0.0, self.valley_voltage_V, PEAK_POINTS)
         current = self.current(v)
@@ -146,7 +155,8 @@ class Esaki(NdrModel):
 
 @dataclass(frozen=True)
 class Bell(NdrModel):
-    """Gaussian bell of an anti-ambipolar device: I = Ip exp(-(V - Vp)^2 / (2 w^2)); volts and amperes.
+    """Gaussian bell of an anti-ambipolar device: I = Ip exp(-(V - Vp)^2 / (2 w^2));
+    volts and amperes.
 
     The form Gaussian-activation transistors are described by (e.g. 10.1002/adma.202511018).
     """
@@ -162,13 +172,14 @@ class Bell(NdrModel):
 
 @dataclass(frozen=True)
 class Double(NdrModel):
-    """Two tunnel currents in parallel, the second one shifted in voltage: a curve with two peaks (both
-    N-type).
+    """Two tunnel currents in parallel, the second one shifted in voltage: a curve with
+    two peaks (both N-type).
 
-    I = Ip (tunnel(V / Vp) + part tunnel((V - Vo) / Vp)), Vo = V2 - Vp, so that the second peak is at V2. Two
-    resonant tunnelling diodes in parallel with an offset between them give two regions of negative resistance
-    (Potter, Lakhani, Hier and others, as described with their vertically integrated diode in the IEEE
-    Electron Device Letters). One shape for both is illustrative.
+    I = Ip (tunnel(V / Vp) + part tunnel((V - Vo) / Vp)), Vo = V2 - Vp, so that the
+    second peak is at V2. Two resonant tunnelling diodes in parallel with an offset
+    between them give two regions of negative resistance (Potter, Lakhani, Hier and
+    others, as described with their vertically integrated diode in the IEEE Electron
+    Device Letters). One shape for both is illustrative.
     """
 
     peak_voltage_V: float
@@ -194,8 +205,9 @@ class Double(NdrModel):
 class Table(NdrModel):
     """A measured curve: linear between points, constant beyond the first and the last point.
 
-    Raises PhysicsError when the points do not make such a curve. ``voltage_V``, ``current_A``: float64 (n,),
-    n >= 3; voltages strictly rising, the largest current above zero and at a voltage above zero.
+    Raises PhysicsError when the points do not make such a curve. ``voltage_V``,
+    ``current_A``: float64 (n,), n >= 3; voltages strictly rising, the largest current
+    above zero and at a voltage above zero.
     """
 
     voltage_V: Curve
@@ -234,8 +246,9 @@ class Table(NdrModel):
 
 @record()
 class Shaped(NdrModel):
-    """A device given by its peak (volts and amperes) and a function ``curve`` of u, the voltage in units of
-    the peak voltage. The function returns the current in units of the peak current, so it is 1 at u = 1."""
+    """A device given by its peak (volts and amperes) and a function ``curve`` of u, the
+    voltage in units of the peak voltage. The function returns the current in units of
+    the peak current, so it is 1 at u = 1."""
 
     curve: Callable[[Curve], Curve]
     peak_voltage_V: float
@@ -250,23 +263,24 @@ SHAPES: dict[str, tuple[type, str]] = {
     "width": (Bell, "width_V"),
     "second_peak": (Double, "second_peak_part"),
 }
-"""Shape parameters that an ECRAM can set (and neighbouring weights cannot replace), with their device model:
-valley voltage, width, current of the second peak."""
+"""Shape parameters that an ECRAM can set (and neighbouring weights cannot replace),
+with their device model: valley voltage, width, current of the second peak."""
 TUNES = ("none", "peak_voltage", "peak_current", "both", "each", *SHAPES)
-"""What ECRAMs set: ``both`` means one state for voltage and current, ``each`` means a device for each of
-them."""
+"""What ECRAMs set: ``both`` means one state for voltage and current, ``each`` means a
+device for each of them."""
 VOLTAGE, CURRENT = ("peak_voltage", "both", "each"), ("peak_current", "both", "each")
 SMALLEST_FACTOR = 0.05
-"""Smallest factor by which a parameter varies between devices: a device with a random deviation below -95 %
-would not work."""
+"""Smallest factor by which a parameter varies between devices: a device with a random
+deviation below -95 % would not work."""
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:
-    """Sample one device of a population: each parameter is multiplied by its own random factor 1 + N(0,
-    percent / 100).
+    """Sample one device of a population: each parameter is multiplied by its own random
+    factor 1 + N(0, percent / 100).
 
-    ``percent`` names fields of the device's class; a ``Table`` has ``peak_voltage_V`` (its voltage axis) and
-    ``peak_current_A`` (its current axis). A draw is made for every name, 0 % too.
+    ``percent`` names fields of the device's class; a ``Table`` has ``peak_voltage_V``
+    (its voltage axis) and ``peak_current_A`` (its current axis). A draw is made for
+    every name, 0 % too.
     """
     factors = {
         name: max(1.0 + value / 100 * rng.standard_normal(), SMALLEST_FACTOR)

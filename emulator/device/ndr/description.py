@@ -1,11 +1,14 @@
-"""The NDR neuron of a chip description, and the effect of temperature on a tunnel diode's parameters.
+"""The NDR neuron of a chip description, and the effect of temperature on a tunnel
+diode's parameters.
 
-Tunnel current at the peak: a linear coefficient; weak, and of either sign with the material. Excess current:
-carriers tunnel by way of states in the gap, and its exponent has gap and voltage side by side (Chynoweth,
-Feldmann, Logan, Phys. Rev. 121, 684, 1961: exp(-(...)(gap - eV + ...)), confirmed there by the temperature
-dependence), so a gap that is narrower by some eV does what as many volts more do. The gap goes by
-Varshni's formula, gap(T) = gap(0) - a T^2 / (T + b) (Physica 34, 149, 1967). Thermal current: the saturation
-current as SPICE's diode has it, (T / Tr)^XTI exp(EG / k (1 / Tr - 1 / T)), besides k T in the exponent.
+Tunnel current at the peak: a linear coefficient; weak, and of either sign with the
+material. Excess current: carriers tunnel by way of states in the gap, and its exponent
+has gap and voltage side by side (Chynoweth, Feldmann, Logan, Phys. Rev. 121, 684, 1961:
+exp(-(...)(gap - eV + ...)), confirmed there by the temperature dependence), so a gap
+that is narrower by some eV does what as many volts more do. The gap goes by Varshni's
+formula, gap(T) = gap(0) - a T^2 / (T + b) (Physica 34, 149, 1967). Thermal current: the
+saturation current as SPICE's diode has it, (T / Tr)^XTI exp(EG / k (1 / Tr - 1 / T)),
+besides k T in the exponent.
 """
 
 import dataclasses
@@ -36,8 +39,9 @@ SMALLEST_PEAK = 0.05
 PEAKED = ("tunnel", "esaki", "bell", "double")
 CURVE_START, CURVE_END = -4.0, 8.0
 CURVE_POINTS, MORE_POINTS = 801, 1201
-"""Numbers of points of a curve to train with, in steps of 0.01 of the peak voltage: ``CURVE_POINTS`` from 0
-or ``MORE_POINTS`` from ``CURVE_START``. Beyond its ends the curve is constant."""
+"""Numbers of points of a curve to train with, in steps of 0.01 of the peak voltage:
+``CURVE_POINTS`` from 0 or ``MORE_POINTS`` from ``CURVE_START``. Beyond its ends the
+curve is constant."""
 
 
 VARIED = {
@@ -49,35 +53,39 @@ VARIED = {
     "saturation_current_A": "saturation_current",
     "width_V": "width",
 }
-"""Parameters that vary between devices, each with the first part of the name of the field that states its
-variation."""
+"""Parameters that vary between devices, each with the first part of the name of the
+field that states its variation."""
 
 
 @section("neuron")
 class Neuron:
-    """The NDR device of a neuron. The neuron's output is the device's current in units of its peak current.
+    """The NDR device of a neuron. The neuron's output is the device's current in units
+    of its peak current.
 
     Attributes
     ----------
     model:
-        ``tunnel``: the tunnel term alone; ``esaki``: with excess and thermal current; ``bell``: Gaussian, of
-        width ``width_V``; ``double``: two tunnel currents, the second one's peak at
-        ``second_peak_voltage_V``, of ``second_peak_part`` of the first; ``table``: measured,
-        ``table_voltage_V`` against ``table_current_A``.
+        ``tunnel``: the tunnel term alone; ``esaki``: with excess and thermal current;
+        ``bell``: Gaussian, of width ``width_V``; ``double``: two tunnel currents, the
+        second one's peak at ``second_peak_voltage_V``, of ``second_peak_part`` of the
+        first; ``table``: measured, ``table_voltage_V`` against ``table_current_A``.
     temperature_K, reference_temperature_K:
         Where the device is, and where its parameters hold.
-    gap_eV, saturation_exponent, gap_narrowing_eV_per_K, gap_narrowing_K, peak_current_percent_per_K:
-        Effect of temperature: EG and XTI of the saturation current, a and b of the gap (the defaults
-        are SPICE's and silicon's), and the peak current.
+    gap_eV, saturation_exponent, gap_narrowing_eV_per_K, gap_narrowing_K,
+    peak_current_percent_per_K:
+        Effect of temperature: EG and XTI of the saturation current, a and b of the gap
+        (the defaults are SPICE's and silicon's), and the peak current.
     source_resistance_ohm:
-        Path through which the device is driven: column, access transistor, buffer's output. 0: an ideal
-        source, so that the neuron's curve is the device's alone.
+        Path through which the device is driven: column, access transistor, buffer's
+        output. 0: an ideal source, so that the neuron's curve is the device's alone.
     capacitance_pF:
         Beside the device, its own included, charged through ``source_resistance_ohm``.
     inductance_nH:
-        In series with the device: with more than R C Rn it oscillates, and a network is not compiled.
+        In series with the device: with more than R C Rn it oscillates, and a
+        network is not compiled.
     read_time_ns:
-        When the neuron's current is taken after the source stepped from 0 V; 0: once it has settled.
+        When the neuron's current is taken after the source stepped from 0 V; 0:
+        once it has settled.
     *_variation_percent:
         Device-to-device standard deviation of a parameter, in percent of it.
     """
@@ -126,8 +134,9 @@ class Neuron:
             settles = value == 0 or needed != 0
             require_field(self, settles, name, f"0, as neuron.{needs} is 0 and nothing has to settle")
         try:
-            # Compute the peak now, so that parameters whose curve has no peak are rejected when the
-            # description is read and not later, in the middle of a compilation.
+            # Compute the peak now, so that parameters whose curve has no peak are
+            # rejected when the description is read and not later, in the middle
+            # of a compilation.
             _ = self.device.peak
         except PhysicsError as error:
             raise ChipError(f"neuron.{error} (at temperature_K = {self.temperature_K:g})") from None
@@ -166,21 +175,22 @@ class Neuron:
 
     @property
     def circuit(self) -> NdrModel:
-        """The nominal device in series with the neuron's source resistance, or the device alone if the
-        resistance is 0."""
+        """The nominal device in series with the neuron's source resistance, or the
+        device alone if the resistance is 0."""
         return self.in_circuit(self.device) or self.device
 
     @property
     def unit_V(self) -> float:
-        """Source voltage, in volts, that corresponds to one unit of the input u of the nominal neuron."""
+        """Source voltage, in volts, that corresponds to one unit of the input u of
+        the nominal neuron."""
         circuit = self.in_circuit(self.device)
         return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
     def sampled(self) -> Floats | None:
-        """The neuron's curve as points to train with, (2, P): inputs u and outputs 0..1. None for the pure
-        tunnel term, which networks compute in closed form. The points start at u = 0 if the device carries no
-        current below 0 V."""
+        """The neuron's curve as points to train with, (2, P): inputs u and outputs
+        0..1. None for the pure tunnel term, which networks compute in closed form. The
+        points start at u = 0 if the device carries no current below 0 V."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
             return None
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
@@ -189,8 +199,8 @@ class Neuron:
         return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:
-        """Return an individual ``device`` in series with this neuron's source resistance; None if the
-        resistance is 0."""
+        """Return an individual ``device`` in series with this neuron's source
+        resistance; None if the resistance is 0."""
         if not self.source_resistance_ohm:
             return None
         return Circuit(
@@ -224,9 +234,10 @@ TABLE_POINTS = 201
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:
-    """Return two values: the neuron's description fields, with the median of the fitted devices and the
-    spread between them; and the median device itself. The variance that the scatter of ``data`` (volts,
-    amperes) causes in the fits is subtracted from the spread."""
+    """Return two values: the neuron's description fields, with the median of the
+    fitted devices and the spread between them; and the median device itself. The
+    variance that the scatter of ``data`` (volts, amperes) causes in the fits is
+    subtracted from the spread."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
         device = fits[0] if len(fits) == 1 else _median_table(fits)
@@ -255,8 +266,8 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
 
 
 def _median_table(tables: list[NdrModel]) -> Table:
-    """Return the median device of measured curves: the median of the curves in units of their peaks, scaled
-    to the median peak."""
+    """Return the median device of measured curves: the median of the curves in units of
+    their peaks, scaled to the median peak."""
     assert all(isinstance(t, Table) for t in tables)
     vp = float(np.median([t.peak_voltage_V for t in tables]))
     ip = float(np.median([t.peak_current_A for t in tables]))
@@ -269,8 +280,8 @@ def _median_table(tables: list[NdrModel]) -> Table:
 
 
 def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
-    """Return the standard errors that the scatter of the data causes in the fitted parameters, relative to
-    the parameters' values."""
+    """Return the standard errors that the scatter of the data causes in the fitted
+    parameters, relative to the parameters' values."""
     names = [p for p in VARIED if hasattr(model, p) and p not in ("saturation_current_A", "valley_voltage_V")]
     near = [dataclasses.replace(model, **{p: 1.0001 * getattr(model, p)}) for p in names]  # type: ignore[type-var]
     slopes = 1e4 * np.array([neighbour.current(v) - model.current(v) for neighbour in near])
@@ -279,9 +290,10 @@ def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
 
 
 def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
-    """Return the standard deviation of a parameter between devices, in percent of the median. The variance
-    that the relative ``errors`` of the fits cause is subtracted first. Return 0 if the remaining variance is
-    not significant (three standard deviations), for a single device, and for a parameter that is 0."""
+    """Return the standard deviation of a parameter between devices, in percent of the
+    median. The variance that the relative ``errors`` of the fits cause is subtracted
+    first. Return 0 if the remaining variance is not significant (three standard
+    deviations), for a single device, and for a parameter that is 0."""
     middle = abs(float(np.median(values)))
     if len(values) < 2 or middle == 0:
         return 0.0
@@ -292,7 +304,8 @@ def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
 
 
 def peak_to_valley(device: NdrModel, end_V: float) -> float:
-    """Return the ratio of the peak current to the smallest current beyond the peak, up to ``end_V`` volts."""
+    """Return the ratio of the peak current to the smallest current beyond the peak, up
+    to ``end_V`` volts."""
     v = np.linspace(0.0, end_V, 4001)
     i = device.current(v)
     top = int(i.argmax() if not isinstance(device, Esaki) else np.searchsorted(v, device.peak[0]))

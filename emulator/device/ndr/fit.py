@@ -1,4 +1,5 @@
-"""NDR fits: a compact model with device-to-device spread, or a table, from measured I-V data."""
+"""NDR fits: a compact model with device-to-device spread, or a table, from
+measured I-V data."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -18,33 +19,34 @@ from ndrite.emulator.spec.brief import record
 MODELS = ("esaki", "tunnel", "bell")
 POINTS_MIN = 8
 FALL_MIN, SHALLOW = 0.005, 0.05
-"""Smallest fall of the current after its peak, as fractions of the peak. It must be FALL_MIN or more, and at
-least six times the noise unless it is SHALLOW or more; three times the noise in any case."""
+"""Smallest fall of the current after its peak, as fractions of the peak. It must be
+FALL_MIN or more, and at least six times the noise unless it is SHALLOW or more; three
+times the noise in any case."""
 FEW = 16
-"""Number of points below which currents are not smoothed, as a median of five would remove the peak itself.
-Second differences then contain the curve as well, so the noise is at most what the nearest law leaves
-over."""
+"""Number of points below which currents are not smoothed, as a median of five would
+remove the peak itself. Second differences then contain the curve as well, so the noise
+is at most what the nearest law leaves over."""
 HYSTERESIS_MIN = 0.05
-"""Smallest difference of up and down sweeps, relative to the peak, that counts as hysteresis and not as
-noise."""
+"""Smallest difference of up and down sweeps, relative to the peak, that counts as
+hysteresis and not as noise."""
 GRID = 201
 SPREAD_MAX = 0.5
-"""Largest spread of currents at one voltage, relative to the peak; beyond it the current is not a function of
-voltage."""
+"""Largest spread of currents at one voltage, relative to the peak; beyond it the
+current is not a function of voltage."""
 TABLE_ABOVE = 0.05
-"""A model is replaced by a table if it misses the data by more than this fraction of the peak (rms) and by
-three times their scatter."""
+"""A model is replaced by a table if it misses the data by more than this fraction of
+the peak (rms) and by three times their scatter."""
 SCATTER_MAX = 0.1
 """Largest scatter (rms, relative to the peak) of data that can be fitted."""
 FLOOR = 3.0
-"""A valley current below this many standard deviations of the scatter counts as the smallest current that the
-instrument can measure."""
+"""A valley current below this many standard deviations of the scatter counts as the
+smallest current that the instrument can measure."""
 
 
 @record()
 class DeviceCurve:
-    """Measured curve of one device, with voltages rising and distinct, and the model fitted to it; volts and
-    amperes."""
+    """Measured curve of one device, with voltages rising and distinct, and the model
+    fitted to it; volts and amperes."""
 
     device: str
     voltage_V: Floats
@@ -53,17 +55,19 @@ class DeviceCurve:
 
     @property
     def peak_A(self) -> float:
-        """Smoothed current at the peak, in amperes. Beyond the valley the current may be larger than this."""
+        """Smoothed current at the peak, in amperes. Beyond the valley the current may
+        be larger than this."""
         return float(_smooth(self.current_A)[_top(self.current_A)])
 
 
 @record()
 class NdrFit:
-    """Result of ``fit_ndr``: the neuron's description fields, each device's curve with the model fitted to
-    it, and the error of the fits.
+    """Result of ``fit_ndr``: the neuron's description fields, each device's curve with
+    the model fitted to it, and the error of the fits.
 
-    ``values`` are the fields of the section ``neuron``; ``rms`` the residual in units of the peak current,
-    over all devices, each against its own fit; ``peak_to_valley`` the median device's.
+    ``values`` are the fields of the section ``neuron``; ``rms`` the residual in units
+    of the peak current, over all devices, each against its own fit; ``peak_to_valley``
+    the median device's.
     """
 
     section: ClassVar[str] = "neuron"
@@ -86,13 +90,14 @@ class NdrFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit this result's model to the rows ``kept``, and return the rms error of its predictions for the
-        held-out rows ``left`` from 0 V up, in units of the peak current."""
+        """Fit this result's model to the rows ``kept``, and return the rms error
+        of its predictions for the held-out rows ``left`` from 0 V up, in units of
+        the peak current."""
         errors = []
         for curve in fit_ndr(kept, self.model).curves:
             v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
-            # ``fit_ndr`` mirrors data measured at negative bias to positive bias; the held-out rows are
-            # mirrored likewise.
+            # ``fit_ndr`` mirrors data measured at negative bias to positive bias; the
+            # held-out rows are mirrored likewise.
             turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0
             v, i = turn * v, turn * i
             errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
@@ -102,17 +107,19 @@ class NdrFit:
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     """Fit a curve model to the voltage and current of one or several devices.
 
-    Raises DatasetError when the data show no negative differential resistance or are no function of voltage;
-    says which. ``data``: columns ``voltage`` and ``current``; any order, repeated sweeps are averaged. Sweeps
-    up and down that differ are reported as hysteresis, and those up are fitted. ``model``: ``esaki``,
-    ``tunnel``, ``bell``, ``table``, or ``auto``: the first three's best, a table if that misses the data by
+    Raises DatasetError when the data show no negative differential resistance or are no
+    function of voltage; says which. ``data``: columns ``voltage`` and ``current``; any
+    order, repeated sweeps are averaged. Sweeps up and down that differ are reported as
+    hysteresis, and those up are fitted. ``model``: ``esaki``, ``tunnel``, ``bell``,
+    ``table``, or ``auto``: the first three's best, a table if that misses the data by
     more than 5 % of the peak.
     """
     notes: list[str] = []
     cleaned_curves = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in cleaned_curves]
-    # All devices get the same valley voltage. Separate values would be correlated with the fitted amplitude
-    # of the excess current, and the spread between devices would be counted in both parameters.
+    # All devices get the same valley voltage. Separate values would be correlated with
+    # the fitted amplitude of the excess current, and the spread between devices would
+    # be counted in both parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
     for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
@@ -158,8 +165,9 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Return one device's measured curve: distinct rising voltages with the mean current at each. Raises
-    DatasetError if the data from 0 V up are not those of an NDR device."""
+    """Return one device's measured curve: distinct rising voltages with the
+    mean current at each. Raises DatasetError if the data from 0 V up are not
+    those of an NDR device."""
     where = f"device {name!r}"
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
@@ -230,14 +238,15 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
 
 
 def _smooth(i: Floats) -> Floats:
-    """Return the currents with outliers removed by a running median; fewer than FEW points are returned
-    unchanged."""
+    """Return the currents with outliers removed by a running median; fewer than FEW
+    points are returned unchanged."""
     return i if len(i) < FEW else smoothed(i)
 
 
 def _noise(v: Floats, i: Floats) -> float:
-    """Return the standard deviation of the currents from one voltage to the next. With few points it is at
-    most the residual of a fitted law with two or three parameters."""
+    """Return the standard deviation of the currents from one voltage to the
+    next. With few points it is at most the residual of a fitted law with two or
+    three parameters."""
     noise = noise_of(i)
     if len(i) >= FEW or not noise > 0:
         return noise
@@ -255,20 +264,22 @@ def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
 
 
 def _scatter(data: list[tuple[Floats, Floats]]) -> float:
-    """Return the largest noise of any device's currents, relative to the peak current of that device."""
+    """Return the largest noise of any device's currents, relative to the peak
+    current of that device."""
     return max(float(_noise(v, i) / _smooth(i)[_top(i)]) for v, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Return voltages and currents without the falling sweeps if these differ from the rising ones
-    (hysteresis); a note then says so."""
+    """Return voltages and currents without the falling sweeps if these differ from the
+    rising ones (hysteresis); a note then says so."""
     legs = in_order(voltage)
     rising, falling = ([leg.rows for leg in legs if leg.up is up and not leg.jump] for up in (True, False))
     if not rising or not falling:
         return voltage, current
 
     def mean(rows: list[slice]) -> Floats:
-        """Return the mean current of several sweeps, on a grid of voltages that all of them cover."""
+        """Return the mean current of several sweeps, on a grid of voltages that
+        all of them cover."""
         order = [np.argsort(voltage[r], kind="stable") for r in rows]
         row_orders = zip(rows, order, strict=True)
         on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in row_orders]
@@ -295,9 +306,10 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 
 
 def _top(i: Floats) -> int:
-    """Return the index of the peak of a curve. Candidates are the values that exceed all values before them;
-    the peak is the candidate after which the current falls furthest before it exceeds the candidate again.
-    (The largest current may be thermal current beyond the valley.)"""
+    """Return the index of the peak of a curve. Candidates are the values that exceed
+    all values before them; the peak is the candidate after which the current falls
+    furthest before it exceeds the candidate again. (The largest current may be thermal
+    current beyond the valley.)"""
     smooth = _smooth(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
@@ -310,8 +322,8 @@ def _top(i: Floats) -> int:
 
 
 def _bottom(i: Floats) -> int:
-    """Return the index of the valley: the smallest current between the peak and the point at which the
-    current exceeds the peak again."""
+    """Return the index of the valley: the smallest current between the peak and the
+    point at which the current exceeds the peak again."""
     smooth = _smooth(i)
     top = _top(i)
     above = np.flatnonzero(smooth[top + 1 :] > smooth[top])
@@ -345,8 +357,9 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
         return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
-    # The valley voltage is fixed, because it cannot be fitted together with the amplitude of the excess
-    # current: a change of one compensates a change of the other.
+    # The valley voltage is fixed, because it cannot be fitted together with
+    # the amplitude of the excess current: a change of one compensates a
+    # change of the other.
     def esaki(p: Floats) -> Esaki:
         vpk = p[0] * vp
         return Esaki(
@@ -366,13 +379,13 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
 
 
 def _table(v: Floats, i: Floats) -> Table:
-    """Return the measured curve as a table, smoothed and thinned. Data that begin above 0 V get a point (0 V,
-    0 A); other data keep their points below 0 V."""
+    """Return the measured curve as a table, smoothed and thinned. Data that begin above
+    0 V get a point (0 V, 0 A); other data keep their points below 0 V."""
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
     above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
-    # The curve may rise above the peak again beyond the valley. A neuron's output never exceeds its peak, so
-    # the table ends before that rise.
+    # The curve may rise above the peak again beyond the valley. A neuron's output never
+    # exceeds its peak, so the table ends before that rise.
     if len(above):
         stop = _bottom(i) + int(above[0])
         v, i = v[:stop], i[:stop]

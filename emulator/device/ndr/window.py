@@ -1,9 +1,11 @@
-"""Window: the range of a curve that the 12-bit voltage code covers, and the curve at every code.
+"""Window: the range of a curve that the 12-bit voltage code covers, and the
+curve at every code.
 
-A hidden neuron's voltage code is v = -2048 + origin + per_unit * u, u the pre-activation in units the curve
-is written in (an NDR neuron's own peak voltage; 1 for named activations). Segment 0 lies below the window's
-low end, so a curve's kink there (a device off below zero volts) falls on a segment boundary and the code
-saturates onto the curve's value below it.
+A hidden neuron's voltage code is v = -2048 + origin + per_unit * u, u the
+pre-activation in units the curve is written in (an NDR neuron's own peak voltage; 1 for
+named activations). Segment 0 lies below the window's low end, so a curve's kink there
+(a device off below zero volts) falls on a segment boundary and the code saturates onto
+the curve's value below it.
 """
 
 import dataclasses
@@ -24,18 +26,20 @@ HIGHS = np.concatenate([np.linspace(1.0, 12.0, 111), [16.0, 24.0]])
 FAR = 40.0
 """Pre-activations of larger magnitude than this are not considered."""
 POINTS, FEW = 17, 3
-"""Number of points per segment at which a fit's error is estimated, and at which a lower bound of it is
-computed."""
+"""Number of points per segment at which a fit's error is estimated, and at which a
+lower bound of it is computed."""
 ROUNDING = 1e-9
-"""Tolerance for rounding errors when a lower bound of a window's error is compared with an error."""
+"""Tolerance for rounding errors when a lower bound of a window's error is
+compared with an error."""
 BLOCK = 64
-"""Number of windows whose error bounds are computed together, which limits the memory for several curves."""
+"""Number of windows whose error bounds are computed together, which limits the memory
+for several curves."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The interval ``low..high`` of a neuron's input u, in the curve's own unit, that the voltage codes
-    cover.
+    """The interval ``low..high`` of a neuron's input u, in the curve's own unit, that
+    the voltage codes cover.
 
     ``tail_lsb``: largest error, in output steps, of holding the curve at the window's ends.
     """
@@ -66,13 +70,14 @@ class Window:
 
 
 def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """Choose the window of a curve with the smallest error among all pairs of ``LOWS`` and ``HIGHS``. The
-    error is the larger of two: that of the piecewise-linear fit inside the window, and that outside, where
-    the curve is held constant.
+    """Choose the window of a curve with the smallest error among all pairs of ``LOWS``
+    and ``HIGHS``. The error is the larger of two: that of the piecewise-linear fit
+    inside the window, and that outside, where the curve is held constant.
 
-    ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
-    Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
-    before it, so that the codes of one segment all lie on one side.
+    ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the
+    largest error counts. Where the curve jumps, windows are tried as well that have a
+    boundary of segments there: half a code before it, so that the codes of one segment
+    all lie on one side.
     """
     part, shape = CODES // SEGMENTS, _several(shape)
     aligned = [
@@ -86,8 +91,9 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     inside = 1.0 - 1.0 / part if jumps else 1.0
     windows = [Window(low, float(high), SEGMENTS, 0.0) for low, high in tried]
     tails = _tails(shape, windows)
-    # The error at a few points of each segment is a lower bound of a window's error. Windows are evaluated
-    # fully in the order of this bound, until it exceeds the smallest error.
+    # The error at a few points of each segment is a lower bound of a window's
+    # error. Windows are evaluated fully in the order of this bound, until it
+    # exceeds the smallest error.
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
     bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
     bounds = np.maximum(tails, bounds)
@@ -104,21 +110,21 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
 
 
 def _several(shape: Shape) -> Shape:
-    """Return ``shape`` as a function whose result has a last axis of curves, also if there is a single
-    curve."""
+    """Return ``shape`` as a function whose result has a last axis of curves, also if
+    there is a single curve."""
     return shape if shape(np.zeros(2)).ndim == 2 else lambda u: shape(u)[..., None]
 
 
 def _tails(shape: Shape, windows: list[Window]) -> Floats:
-    """Return the largest error outside each window, (windows,), where the curve is held constant at its value
-    at the window's end."""
+    """Return the largest error outside each window, (windows,), where the curve is held
+    constant at its value at the window's end."""
     outside = np.linspace(-FAR, FAR, 8001)
     far = shape(outside)
     ends = np.array([window.ends for window in windows])
     end_values = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
-    # Beyond a window's end, the table keeps the value of that end. Its largest error there is at the largest
-    # or at the smallest value of the curve beyond the end.
+    # Beyond a window's end, the table keeps the value of that end. Its largest error
+    # there is at the largest or at the smallest value of the curve beyond the end.
     tails = np.zeros(len(windows))
     for extreme, none in ((np.maximum, -np.inf), (np.minimum, np.inf)):
         nothing = np.full((1, far.shape[1]), none)
@@ -131,9 +137,9 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
 
 
 def _inside(shape: Shape, windows: list[Window], part: float, points: int = POINTS) -> Floats:
-    """Return an estimate of the largest fit error inside each window, (windows,): half the range of the
-    deviations from each table segment's chord, at ``points`` points over the first fraction ``part`` of each
-    segment."""
+    """Return an estimate of the largest fit error inside each window, (windows,): half
+    the range of the deviations from each table segment's chord, at ``points`` points
+    over the first fraction ``part`` of each segment."""
     first = np.array([window.ends[0] for window in windows])[:, None]
     step = np.array([CODES / window.segments / window.per_unit for window in windows])[:, None]
     u = first + np.arange(windows[0].segments) * step

@@ -1,4 +1,5 @@
-"""RRAM fits: a programming-error polynomial and rates of stuck cells from measured conductances by target."""
+"""RRAM fits: a programming-error polynomial and rates of stuck cells from measured
+conductances by target."""
 
 from typing import Any, ClassVar
 
@@ -17,23 +18,25 @@ TIMES_MAX = 2.0
 """Largest ratio between the times since programming of the rows of one fit."""
 DEGREE_MAX = 4
 STUCK_SIGMAS = 6.0
-"""A cell at an end of the range counts as stuck if it is further from its target than this many robust
-deviations."""
+"""A cell at an end of the range counts as stuck if it is further from its target than
+this many robust deviations."""
 END = 0.1
-"""Fraction of the range at each end within which a cell counts as stuck and not as badly programmed."""
+"""Fraction of the range at each end within which a cell counts as stuck and not as
+badly programmed."""
 SIGMA_FLOOR = 1e-6
 OFFSET_MAX = 0.1
-"""Largest mean offset from the target, relative to it (or to a tenth of the range), that counts as
-programming error."""
+"""Largest mean offset from the target, relative to it (or to a tenth of the range),
+that counts as programming error."""
 
 
 @record()
 class RramFit:
-    """Result of ``fit_rram``: deviation of programmed cells as a function of their target conductance, and
-    numbers of stuck cells; microsiemens.
+    """Result of ``fit_rram``: deviation of programmed cells as a function of their
+    target conductance, and numbers of stuck cells; microsiemens.
 
-    ``values`` are fields of the section ``cell``; ``target``, ``mean``, ``sigma`` and ``cells`` per target
-    (T,), stuck cells left out; ``coefficients`` the polynomial in G / reference, rising powers.
+    ``values`` are fields of the section ``cell``; ``target``, ``mean``, ``sigma`` and
+    ``cells`` per target (T,), stuck cells left out; ``coefficients`` the polynomial in
+    G / reference, rising powers.
     """
 
     section: ClassVar[str] = "cell"
@@ -49,8 +52,8 @@ class RramFit:
     notes: tuple[str, ...]
 
     def model(self, g: npt.ArrayLike) -> Floats:
-        """Return the fitted standard deviation of cells programmed to the target conductance ``g``,
-        microsiemens."""
+        """Return the fitted standard deviation of cells programmed to the target
+        conductance ``g``, microsiemens."""
         x = np.asarray(g, np.float64) / self.reference
         return np.asarray(np.polynomial.polynomial.polyval(x, self.coefficients), np.float64)
 
@@ -65,22 +68,23 @@ class RramFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit the rows ``kept``, and return the relative difference between the fitted standard deviation and
-        that of the held-out rows ``left``."""
+        """Fit the rows ``kept``, and return the relative difference between the fitted
+        standard deviation and that of the held-out rows ``left``."""
         refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
         deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
-        # The median, which the fit uses as well, ignores stuck cells among the held-out rows; a mean would
-        # count them as deviation.
+        # The median, which the fit uses as well, ignores stuck cells among the held-out
+        # rows; a mean would count them as deviation.
         return float(abs(1.4826 * np.median(deviation / refit.model(target)) - 1))
 
 
 def fit_rram(data: Measurements) -> RramFit:
     """Fit the standard deviation of programmed conductances as a function of their target.
 
-    Columns are ``target`` and ``conductance`` (siemens), one row a cell, several cells for each target; a
-    column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
-    when there are too few targets or cells, or values no cell can have.
+    Columns are ``target`` and ``conductance`` (siemens), one row a cell, several cells
+    for each target; a column ``time`` (seconds since programming), where there is one,
+    must hold one time. Raises DatasetError when there are too few targets or cells, or
+    values no cell can have.
     """
     target, conductance = data.columns["target"] * 1e6, data.columns["conductance"] * 1e6
     times = data.columns.get("time", np.zeros(0))
@@ -117,8 +121,9 @@ def fit_rram(data: Measurements) -> RramFit:
     for level, group in zip(levels, groups, strict=True):
         down, up = _stuck(group, level, low, high)
         levels_used.append(group[~(down | up)])
-        # Near an end of the range, a cell stuck at that end looks like a programmed one. Targets near an end
-        # are therefore left out when the rate of cells stuck at that end is computed.
+        # Near an end of the range, a cell stuck at that end looks like a programmed
+        # one. Targets near an end are therefore left out when the rate of cells stuck
+        # at that end is computed.
         if level > low + 2 * END * (high - low):
             stuck_low, could_low = stuck_low + int(down.sum()), could_low + len(group)
         if level < high - 2 * END * (high - low):
@@ -154,13 +159,15 @@ def fit_rram(data: Measurements) -> RramFit:
 def _refuse_offset(
     levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
 ) -> None:
-    """Raise DatasetError if the mean of the cells of some target clearly differs from that target. The fitted
-    model is centred on the target, so it would describe such cells as more accurate than they are."""
+    """Raise DatasetError if the mean of the cells of some target clearly differs from
+    that target. The fitted model is centred on the target, so it would describe such
+    cells as more accurate than they are."""
     offset = mean - levels
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
-    # Readings cannot be negative, so noise raises the mean reading of targets near 0, by up to 1.33 of their
-    # measured standard deviation. This is not an offset of the programming.
+    # Readings cannot be negative, so noise raises the mean reading of targets near
+    # 0, by up to 1.33 of their measured standard deviation. This is not an offset
+    # of the programming.
     lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)
     wrong = certain & large & ~lifted
     if wrong.any():
@@ -181,17 +188,18 @@ def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools,
 
 
 def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], reference: float) -> Floats:
-    """Fit a polynomial of the target to the deviations ``sigma``. Its degree has the smallest corrected
-    Akaike criterion among the polynomials that are nowhere negative in the range."""
+    """Fit a polynomial of the target to the deviations ``sigma``. Its degree has the
+    smallest corrected Akaike criterion among the polynomials that are nowhere
+    negative in the range."""
     x = levels / reference
     grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
     best, smallest_score = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         sigma_fitted = np.full(len(levels), best[0])
         for _ in range(5):
-            # Each target is weighted by the standard error of sigma, sigma / sqrt(2 (n - 1)). It is computed
-            # from the fitted sigma: the measured one would give the largest weight to targets whose sigma is
-            # small by chance.
+            # Each target is weighted by the standard error of sigma, sigma / sqrt(2 (n
+            # - 1)). It is computed from the fitted sigma: the measured one would give
+            # the largest weight to targets whose sigma is small by chance.
             error = np.maximum(sigma_fitted, sigma.max() * 1e-3) / few
             fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
             sigma_fitted = np.polynomial.polynomial.polyval(x, fitted)

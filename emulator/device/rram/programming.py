@@ -1,4 +1,5 @@
-"""Programming errors of memory cells: how far a programmed conductance is from its target. Microsiemens."""
+"""Programming errors of memory cells: how far a programmed conductance is from its
+target. Microsiemens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 @dataclass(frozen=True)
 class ProgrammingError:
-    """Programming error of cells: Gaussian, with a standard deviation that is a polynomial of the target
-    conductance.
+    """Programming error of cells: Gaussian, with a standard deviation that is a
+    polynomial of the target conductance.
 
     Parameters
     ----------
@@ -36,8 +37,9 @@ class ProgrammingError:
     source: str
 
     def sigma(self, target_uS: npt.ArrayLike) -> Floats:
-        """Return the standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape).
-        Raises PhysicsError when a target lies outside the fitted range."""
+        """Return the standard deviation in microsiemens of cells programmed to
+        ``target_uS`` (any shape). Raises PhysicsError when a target lies outside
+        the fitted range."""
         g = np.asarray(target_uS, np.float64)
         low, high = self.fitted_uS
         outside = ~((g >= low) & (g <= high))
@@ -50,25 +52,28 @@ class ProgrammingError:
         return np.asarray(sigma, np.float64)
 
     def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-        """Return randomly sampled conductances after programming, target + sigma(target) * N(0, 1), in the
-        targets' shape. They may be negative; ``readable`` clips them as a read does.
+        """Return randomly sampled conductances after programming, target +
+        sigma(target) * N(0, 1), in the targets' shape. They may be negative;
+        ``readable`` clips them as a read does.
 
-        Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
-        Raises PhysicsError when a target lies outside the fitted range.
+        Where a cell landed is kept also below 0, for ageing adds to it;
+        ``readable`` is what a read finds. Raises PhysicsError when a target lies
+        outside the fitted range.
         """
-        # Random numbers are sampled even if sigma is 0, so that two chips that differ only in sigma use the
-        # same random numbers for everything sampled later.
+        # Random numbers are sampled even if sigma is 0, so that two chips that differ
+        # only in sigma use the same random numbers for everything sampled later.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
     def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:
-        """Return the conductances after programming for given standard normal samples ``noise``, one per
-        cell. They may be negative."""
+        """Return the conductances after programming for given standard normal samples
+        ``noise``, one per cell. They may be negative."""
         g = np.asarray(target_uS, np.float64)
         return np.asarray(g + self.sigma(g) * noise, np.float64)
 
 
 def readable(g_uS: npt.ArrayLike) -> Floats:
-    """Return the conductances that a read of cells at ``g_uS`` shows: negative values become 0."""
+    """Return the conductances that a read of cells at ``g_uS`` shows:
+    negative values become 0."""
     return np.maximum(np.asarray(g_uS, np.float64), 0.0)
 
 
@@ -121,11 +126,12 @@ MODELS: dict[str, ProgrammingError] = {
 """Models of programming errors by the names that chip descriptions use."""
 
 RELAXATIONS: dict[str, ProgrammingError | None] = {"none": None, "wan2022": WAN_2022}
-"""Laws of the deviation that cells take on by themselves after the last verifying read, by the name chip
-descriptions use.
+"""Laws of the deviation that cells take on by themselves after the last verifying read,
+by the name chip descriptions use.
 
-``wan2022`` is the law of 1 s after programming, whole: the source verified its cells before, and does not say
-which part of the deviation its acceptance window left. So it is an upper bound, by the window's own variance.
+``wan2022`` is the law of 1 s after programming, whole: the source verified its cells
+before, and does not say which part of the deviation its acceptance window left. So it
+is an upper bound, by the window's own variance.
 """
 
 STUCK_LOW, STUCK_HIGH = -1, 1
@@ -134,38 +140,39 @@ STUCK_LOW, STUCK_HIGH = -1, 1
 
 CMO_READ_uS = 0.0277316483
 CMO_READ_TIME_S = 1e-6
-"""Duration t_read of a read, from aihwkit, ReRamCMONoiseModel.read_dict: sigma = K log10(G) sqrt(ln((t +
-t_read) / (2 t_read))), in uS."""
+"""Duration t_read of a read, from aihwkit, ReRamCMONoiseModel.read_dict: sigma = K
+log10(G) sqrt(ln((t + t_read) / (2 t_read))), in uS."""
 PCM_MAX_uS = 25.0
 PCM_READ_TIME_S = 250e-9
-"""Duration t_read of a read, from aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / x^0.65, 0.2) sqrt(ln((t
-+ t_read) / (2 t_read))), with x = G / 25 uS."""
+"""Duration t_read of a read, from aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 /
+x^0.65, 0.2) sqrt(ln((t + t_read) / (2 t_read))), with x = G / 25 uS."""
 
 
 def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
-    """Return the standard deviation in microsiemens that telegraph noise causes in cells of conductance
-    ``g_uS``, over all cells and times.
+    """Return the standard deviation in microsiemens that telegraph noise causes in
+    cells of conductance ``g_uS``, over all cells and times.
 
-    A ``share_percent`` of the cells has a trap, which is full half of the time and takes ``step_percent`` of
-    the conductance while it is: two levels, a random telegraph signal (S. Machlup, J. Appl. Phys. 25, 341,
-    1954). Between two inferences it may have switched, so its sum over many rows is drawn anew for each.
+    A ``share_percent`` of the cells has a trap, which is full half of the time and
+    takes ``step_percent`` of the conductance while it is: two levels, a random
+    telegraph signal (S. Machlup, J. Appl. Phys. 25, 341, 1954). Between two inferences
+    it may have switched, so its sum over many rows is drawn anew for each.
     """
     step = step_percent / 100 * np.asarray(g_uS, np.float64)
     return np.asarray(step / 2 * np.sqrt(share_percent / 100), np.float64)
 
 
 def _growth(time_s: float, read_time_s: float) -> float:
-    """Return the factor by which 1/f noise depends on the time of a read, at ``time_s`` seconds and taking
-    ``read_time_s``: sqrt(ln((t + t_read) / (2 t_read)))."""
+    """Return the factor by which 1/f noise depends on the time of a read, at ``time_s``
+    seconds and taking ``read_time_s``: sqrt(ln((t + t_read) / (2 t_read)))."""
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 
 def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
-    """Return the read noise in microsiemens of an IBM CMO/HfOx cell at conductance ``g_uS``, ``time_s``
-    seconds after programming.
+    """Return the read noise in microsiemens of an IBM CMO/HfOx cell at conductance
+    ``g_uS``, ``time_s`` seconds after programming.
 
-    Below 1 uS the published logarithm changes sign; it is taken as 0 there. The model's read time is 1 us,
-    and no time is below it.
+    Below 1 uS the published logarithm changes sign; it is taken as 0 there. The model's
+    read time is 1 us, and no time is below it.
     """
     growth = _growth(time_s, CMO_READ_TIME_S)
     sigma = CMO_READ_uS * growth * np.log10(np.maximum(np.asarray(g_uS, np.float64), 1.0))
@@ -173,12 +180,13 @@ def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
 
 
 def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
-    """Return the 1/f noise in microsiemens of a phase-change cell at conductance ``g_uS``, ``time_s`` seconds
-    after programming.
+    """Return the 1/f noise in microsiemens of a phase-change cell at conductance
+    ``g_uS``, ``time_s`` seconds after programming.
 
-    The source takes the factor in front from the conductance right after programming; here it is that of the
-    cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells. The
-    model's read time is 250 ns, and no time is below it.
+    The source takes the factor in front from the conductance right after programming;
+    here it is that of the cell as it is. It draws the noise once for a time; here
+    every read draws it, as of the CMO cells. The model's read time is 250 ns, and no
+    time is below it.
     """
     growth = _growth(time_s, PCM_READ_TIME_S)
     g = np.maximum(np.asarray(g_uS, np.float64), 0.0)
@@ -190,5 +198,5 @@ READ_LAWS: dict[str, Callable[[npt.ArrayLike, float], Floats]] = {
     "ibm-cmo-hfox": cmo_read_sigma,
     "joshi2020": pcm_read_sigma,
 }
-"""Laws of the read noise of one cell, which depends on its conductance and the time, by the names that chip
-descriptions use."""
+"""Laws of the read noise of one cell, which depends on its conductance and the time, by
+the names that chip descriptions use."""

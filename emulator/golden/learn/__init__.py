@@ -1,5 +1,5 @@
-"""In-situ learning in integers, bit for bit what the gateware of ``ndrite.hdl.learn`` does, one module per
-block."""
+"""In-situ learning in integers, bit for bit what the gateware of ``ndrite.hdl.learn``
+does, one module per block."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def make_learner(
     learning: Learning, *, seed: int = 0, states: Sequence[IntArray] | None = None, noise: bool = True
 ) -> Learner | FastLearner:
-    """Build the compiled learner, or the NumPy learner if numba is not available. Both compute the same
-    device states."""
+    """Build the compiled learner, or the NumPy learner if numba is not available. Both
+    compute the same device states."""
     if not available():
         return Learner(learning, seed=seed, states=states, noise=noise)
     from ndrite.emulator.golden.learn.fast import FastLearner

@@ -1,5 +1,5 @@
-"""fast: in-situ learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
-(tested)."""
+"""fast: in-situ learning in compiled loops, equal to
+``ndrite.emulator.golden.learn.learner`` in every state (tested)."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,8 @@ from ndrite.emulator.spec.program import Program
 
 
 class FastLearner:
-    """The learner in loops compiled by numba; parameters and results are those of ``Learner``."""
+    """The learner in loops compiled by numba; parameters and results are
+    those of ``Learner``."""
 
     def __init__(
         self,
@@ -78,7 +79,8 @@ class FastLearner:
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: IntArray, *, first_update: int = 0) -> Counts:
-        """Do one update for each sample and return the counts; parameters as for ``Learner.learn``."""
+        """Do one update for each sample and return the counts; parameters as for
+        ``Learner.learn``."""
         from ndrite.emulator.golden.learn.fast_loops import Curves, Die, Laws, Samples, Streams, learn
 
         check_samples(self.learning, x, labels)
@@ -93,16 +95,16 @@ class FastLearner:
 
 
 def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
-    """Return the parameters of all columns of a layer, int64 (6, M); the order of the six rows is the one
-    that ``fast_loops`` numbers BIAS to FIRST."""
+    """Return the parameters of all columns of a layer, int64 (6, M); the order of the
+    six rows is the one that ``fast_loops`` numbers BIAS to FIRST."""
     first = layer.curve if learned.tuned is None else learned.tuned.first
     columns = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve, first)
     return np.stack([values.astype(np.int64) for values in columns])
 
 
 def _tables(law: Devices) -> npt.NDArray[np.int64]:
-    """Return all tables of a device law concatenated to one array, int64 (272,), in the order in which
-    ``fast_loops`` reads them."""
+    """Return all tables of a device law concatenated to one array, int64 (272,), in the
+    order in which ``fast_loops`` reads them."""
     steps = law.steps
     if steps is None:
         return np.append(law.cycle, np.zeros(4 * STATE_PARTS, np.int64))
@@ -112,9 +114,10 @@ def _tables(law: Devices) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Return the parameters of all layers, int64 (L, 43), in the order in which ``fast_loops`` numbers them.
-    ``of`` selects the devices whose law and rates they contain: "" the weights' devices, "tuned" the neurons'
-    ECRAMs, "transfer" the fast devices."""
+    """Return the parameters of all layers, int64 (L, 43), in the order in which
+    ``fast_loops`` numbers them. ``of`` selects the devices whose law and rates
+    they contain: "" the weights' devices, "tuned" the neurons' ECRAMs, "transfer"
+    the fast devices."""
     rows, state, weight, column, column_count = [], 0, 0, 0, 0
     program = learning.program
     for layer, learned in zip(program.layers, learning.layers, strict=True):

@@ -1,10 +1,10 @@
 """The compiled loops of ``ndrite.emulator.golden.learn.fast``: importing this needs numba.
 
-Pulses are events. Those of a layer are gathered first; then their words, and what they do, are worked out
-side by side. One file, because numba's cache knows no other.
+Pulses are events. Those of a layer are gathered first; then their words, and what they
+do, are worked out side by side. One file, because numba's cache knows no other.
 
-Everything of all layers lies in one array, one behind the other. Values that are passed together are a
-NamedTuple, which numba passes as if they were single parameters.
+Everything of all layers lies in one array, one behind the other. Values that are passed
+together are a NamedTuple, which numba passes as if they were single parameters.
 """
 
 from typing import NamedTuple
@@ -34,30 +34,35 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
     TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT, READ_SIGMA,
 ) = range(43)  # fmt: skip
-# A device law's tables are one array: pulse deviations, steps up, steps down, noise steps (the step sizes to
-# which pulse deviations are relative). This is the offset of the noise steps.
+# A device law's tables are one array: pulse deviations, steps up, steps down, noise
+# steps (the step sizes to which pulse deviations are relative). This is the offset
+# of the noise steps.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
-# Numbers of a layer's device laws: for the weights' devices, its neurons' ECRAMs, its fast devices.
+# Numbers of a layer's device laws: for the weights' devices, its neurons' ECRAMs,
+# its fast devices.
 OWN, TUNED, FAST = range(3)
 # Indices of the rows of the array that holds the parameters of all columns.
 BIAS, GAIN, OFFSET, SCALE, CURVE, FIRST = range(6)
-# Indices of the rows of the array that holds, for each column, what an update computes: sum, error, error of
-# the neuron's ECRAM, derivatives of the output with respect to the sum and to the ECRAM's state.
+# Indices of the rows of the array that holds, for each column, what an update computes:
+# sum, error, error of the neuron's ECRAM, derivatives of the output with respect to the
+# sum and to the ECRAM's state.
 Z, ERROR, OF_NEURONS, CHANGE, STATE = range(5)
-# Indices of the key schedules (round keys) of the random streams: read noise forward, read noise backward,
-# pulse trains, deviations of pulses.
+# Indices of the key schedules (round keys) of the random streams: read noise forward,
+# read noise backward, pulse trains, deviations of pulses.
 READ, BACK, TRAIN, CYCLE = range(4)
 
 
 class Update(NamedTuple):
-    """Numbers of a layer and of an update: under both together the random words of a layer are generated."""
+    """Numbers of a layer and of an update: under both together the random words of a
+    layer are generated."""
 
     layer: int
     number: np.uint32
 
 
 class Samples(NamedTuple):
-    """Input codes uint8 (n, inputs), labels int64 (n,), and the number of the first sample's update."""
+    """Input codes uint8 (n, inputs), labels int64 (n,), and the number of the
+    first sample's update."""
 
     codes: Codes
     labels: Ints
@@ -79,15 +84,17 @@ class Laws(NamedTuple):
 
 
 class Law(NamedTuple):
-    """Device law of one layer: its row of parameters int64 (43,), and its tables int64 (272,)."""
+    """Device law of one layer: its row of parameters int64 (43,), and its
+    tables int64 (272,)."""
 
     parameters: Ints
     tables: Ints
 
 
 class Die(NamedTuple):
-    """Weights int16 and device states int32 of all layers, the parameters int64 (6, columns) of all columns,
-    and the constants of every device: sizes of its steps up and down, lowest and highest state."""
+    """Weights int16 and device states int32 of all layers, the parameters int64 (6,
+    columns) of all columns, and the constants of every device: sizes of its steps up
+    and down, lowest and highest state."""
 
     weights: Int16s
     columns: Ints
@@ -96,8 +103,8 @@ class Die(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device that receives pulses: row, column, whether its state rises, its step in that direction, its
-    lowest and highest state."""
+    """A device that receives pulses: row, column, whether its state rises, its step in
+    that direction, its lowest and highest state."""
 
     row: np.uint16
     column: np.uint16
@@ -108,8 +115,9 @@ class Device(NamedTuple):
 
 
 class Streams(NamedTuple):
-    """The random streams: key schedules uint32 (4, rounds), the Gaussian table int64 (1024,), the number of
-    time slots of a pulse train, and whether there is read noise."""
+    """The random streams: key schedules uint32 (4, rounds), the Gaussian
+    table int64 (1024,), the number of time slots of a pulse train, and
+    whether there is read noise."""
 
     schedules: Uint32s
     table: Ints
@@ -118,8 +126,8 @@ class Streams(NamedTuple):
 
 
 class Pulses(NamedTuple):
-    """A list of devices that are pulsed: row, column, number of pulses; memory for their random words and for
-    the numbers of the pulsed columns."""
+    """A list of devices that are pulsed: row, column, number of pulses; memory for
+    their random words and for the numbers of the pulsed columns."""
 
     row: Uint16s
     column: Uint16s
@@ -130,8 +138,9 @@ class Pulses(NamedTuple):
 
 
 class Work(NamedTuple):
-    """The random streams, and working memory in which no call leaves anything for the next: a key (4,);
-    numbers from 0 on, zeros, random words, thresholds and sums, each as long as the widest layer."""
+    """The random streams, and working memory in which no call leaves anything for the
+    next: a key (4,); numbers from 0 on, zeros, random words, thresholds and sums, each
+    as long as the widest layer."""
 
     schedules: Uint32s
     table: Ints
@@ -148,8 +157,9 @@ class Work(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """Probability of a pulse in a time slot for a value: ``|value| * rate >> shift`` in units of 1/65536, at
-    most 1. ``side`` says whether the pulses are for rows, columns, neurons or tiles."""
+    """Probability of a pulse in a time slot for a value: ``|value| * rate >> shift`` in
+    units of 1/65536, at most 1. ``side`` says whether the pulses are for rows, columns,
+    neurons or tiles."""
 
     side: int
     rate: Int
@@ -172,15 +182,16 @@ def held_in(v: np.int64, low: Int, high: Int) -> np.int64:
 
 @njit(**LOOP)
 def key_of(schedule: Uint32s, counter: int, update: np.uint32, key: Uint16s) -> None:
-    """Encrypt (update, counter) and write the result, a key of four words, to ``key`` uint16 (4,)."""
+    """Encrypt (update, counter) and write the result, a key of four words, to
+    ``key`` uint16 (4,)."""
     index, x, y = np.array([U32(update)]), np.empty(1, np.uint32), np.empty(1, np.uint32)
     keys(counter, schedule, index, x, y, key.reshape(4, 1))
 
 
 @njit(**LOOP, inline="always")
 def words(key: Uint16s, row: Uint16s, column: Uint16s, x: Uint16s, y: Uint16s) -> None:
-    """Encrypt the devices' (column, row) under a key; write both halves of the results to x and y, uint16
-    (n,)."""
+    """Encrypt the devices' (column, row) under a key; write both halves of the results
+    to x and y, uint16 (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for i in range(row.shape[0]):
         x[i], y[i] = rounds(column[i], U16(row[i] ^ k3), k0, k1, k2, k3)
@@ -198,7 +209,8 @@ def simon(x: np.uint16, y: np.uint16, c: np.uint16) -> tuple[np.uint16, np.uint1
 
 @njit(**LOOP)
 def trains(values: Ints, rate: Rate, update: Update, work: Work, out: Uint32s) -> None:
-    """Sample a random pulse train for each of ``values`` (n,), as bits of ``out`` uint32 (n,)."""
+    """Sample a random pulse train for each of ``values`` (n,), as bits of
+    ``out`` uint32 (n,)."""
     x, y, thresholds = work.x, work.y, work.thresholds
     n, count = out.shape[0], work.slots
     for j in range(n):
@@ -222,8 +234,8 @@ def trains(values: Ints, rate: Rate, update: Update, work: Work, out: Uint32s) -
 
 @njit(**LOOP)
 def gather(rows: Uint32s, columns: Uint32s, first: int, pulses: Pulses) -> int:
-    """List the devices whose row and column are pulsed in the same time slot: row (plus ``first``), column,
-    and number of such time slots. Return the length of the list."""
+    """List the devices whose row and column are pulsed in the same time slot: row (plus
+    ``first``), column, and number of such time slots. Return the length of the list."""
     k, m, n, live_columns = pulses.row, pulses.column, pulses.number, pulses.live
     live = count = 0
     for j in range(columns.shape[0]):
@@ -251,14 +263,15 @@ def gather(rows: Uint32s, columns: Uint32s, first: int, pulses: Pulses) -> int:
 
 @njit(**LOOP, inline="always")
 def read_as(s: np.int64) -> np.int16:
-    """Return the weight code that a device state s is read as: rounded to code steps and clipped."""
+    """Return the weight code that a device state s is read as: rounded to code
+    steps and clipped."""
     return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
 @njit(**LOOP)
 def composite(layer: Ints, states: Int32s, row: Int, column: Int) -> np.int16:
-    """Return the weight code of the layer's own device at ``row`` and ``column``, with the weighted states of
-    the tiles that refine it added before rounding."""
+    """Return the weight code of the layer's own device at ``row`` and ``column``, with
+    the weighted states of the tiles that refine it added before rounding."""
     width, height, count = layer[OUTPUTS], layer[INPUTS] + 1, layer[TILES]
     total = np.int64(states[layer[AT_STATE] + row * width + column]) << spec.FACTOR_SHIFT
     factor = np.int64(1) << spec.FACTOR_SHIFT
@@ -273,8 +286,9 @@ def composite(layer: Ints, states: Int32s, row: Int, column: Int) -> np.int16:
 
 @njit(**LOOP)
 def pulsed(law: Law, s: np.int64, many: Int, device: Device, key: Uint16s) -> np.int64:
-    """Return the state of a device after ``many`` pulses in state ``s``. Used for devices with coarse steps
-    (pulses applied one after the other), for laws with a step table, and for tiles.
+    """Return the state of a device after ``many`` pulses in state ``s``. Used for
+    devices with coarse steps (pulses applied one after the other), for laws with a step
+    table, and for tiles.
 
     A function of its own: the usual law's loop is quicker without it.
     """
@@ -305,9 +319,9 @@ def pulsed(law: Law, s: np.int64, many: Int, device: Device, key: Uint16s) -> np
 def change(
     law: Law, count: int, error: Ints, update: Update, die: Die, work: Work, devices: Pulses
 ) -> np.int64:
-    """Apply the first ``count`` of ``devices`` to the states of one layer, by the law of the
-    layer's devices; return the number of pulses. A negative pulse count marks a row whose chopper is
-    reversed."""
+    """Apply the first ``count`` of ``devices`` to the states of one layer, by the law
+    of the layer's devices; return the number of pulses. A negative pulse count marks a
+    row whose chopper is reversed."""
     k, m, n, x, y, _ = devices
     weights, states, (up, down, low, high), key = die.weights, die.states, die.own, work.key
     key_of(work.schedules[CYCLE], update.layer << 24, update.number, key)
@@ -351,8 +365,8 @@ def change(
 
 @njit(**LOOP)
 def noisy(values: Ints, s: np.int64, work: Work) -> None:
-    """Add read noise of scale ``s`` to values int64 (n,). The random samples are generated under the key in
-    ``work``."""
+    """Add read noise of scale ``s`` to values int64 (n,). The random samples are
+    generated under the key in ``work``."""
     x, y, table, n = work.x, work.y, work.table, values.shape[0]
     words(work.key, work.zeros[:n], work.numbers[:n], x, y)
     for i in range(n):
@@ -363,8 +377,8 @@ def noisy(values: Ints, s: np.int64, work: Work) -> None:
 
 @njit(**LOOP)
 def forward(layer: Ints, update: Update, x: Codes, die: Die, work: Work, z: Ints) -> None:
-    """Compute the sums z int64 (M,) of one layer, the inputs of its neurons, from input codes x uint8
-    (K,)."""
+    """Compute the sums z int64 (M,) of one layer, the inputs of its neurons, from input
+    codes x uint8 (K,)."""
     weights, columns, sums, a = die.weights, die.columns, work.sums, work.a
     states, schedule, key = die.states, work.schedules[READ], work.key
     inputs, width, place, rows_per_tile = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN], layer[TILE_ROWS]
@@ -401,8 +415,8 @@ def forward(layer: Ints, update: Update, x: Codes, die: Die, work: Work, z: Ints
 
 @njit(**LOOP)
 def line_of(layer: Ints, curves: Curves, curve: Int, v: np.int64) -> np.int64:
-    """Return the rounded output of a neuron's piecewise-linear ``curve`` at voltage code ``v``, before it is
-    clipped to a code."""
+    """Return the rounded output of a neuron's piecewise-linear ``curve`` at voltage
+    code ``v``, before it is clipped to a code."""
     f, (base, slope) = layer[SEGMENT_BITS], curves
     segment, r = (v + 2048) >> f, (v + 2048) & ((1 << f) - 1)
     line = (np.int64(base[curve, segment]) << f) + np.int64(slope[curve, segment]) * r
@@ -411,8 +425,9 @@ def line_of(layer: Ints, curves: Curves, curve: Int, v: np.int64) -> np.int64:
 
 @njit(**LOOP)
 def neurons(layer: Ints, columns: Ints, curves: Curves, known: Ints, y: Codes) -> None:
-    """Compute output codes y uint8 (M,) of a layer's neurons from the sums in ``known``. Store in ``known``
-    the derivatives of y with respect to the sum and to the ECRAM's state."""
+    """Compute output codes y uint8 (M,) of a layer's neurons from the sums in
+    ``known``. Store in ``known`` the derivatives of y with respect to the sum and to
+    the ECRAM's state."""
     for j in range(layer[OUTPUTS]):
         column = layer[AT_COLUMN] + j
         curve, scale = columns[CURVE, column], columns[SCALE, column]
@@ -432,8 +447,9 @@ def neurons(layer: Ints, columns: Ints, curves: Curves, known: Ints, y: Codes) -
 
 @njit(**LOOP)
 def backward(layer: Ints, before: int, update: Update, known: Ints, weights: Int16s, work: Work) -> None:
-    """Propagate the errors of ``layer`` back: compute the errors of the previous layer's columns and of its
-    neurons' ECRAMs. ``before`` is the number of the previous layer's first column."""
+    """Propagate the errors of ``layer`` back: compute the errors of the previous
+    layer's columns and of its neurons' ECRAMs. ``before`` is the number of the previous
+    layer's first column."""
     inputs, width, place = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN]
     error, t = known[ERROR, place : place + width], known[ERROR, before : before + inputs]
     energy = np.int64(0)
@@ -456,8 +472,8 @@ def backward(layer: Ints, before: int, update: Update, known: Ints, weights: Int
 
 @njit(**LOOP)
 def scaled(t: Ints) -> int:
-    """Scale the errors t int64 (K,) in place to 8-bit magnitudes with a sign, and return the exponent of two
-    that all of them share."""
+    """Scale the errors t int64 (K,) in place to 8-bit magnitudes with a sign, and
+    return the exponent of two that all of them share."""
     top = np.int64(0)
     for k in range(t.shape[0]):
         top = max(top, abs(t[k]))
@@ -493,14 +509,15 @@ def readings(layer: Ints, row: Int, update: np.uint32) -> np.int64:
 
 @njit(**LOOP, inline="always")
 def turned(layer: Ints, row: Int, update: np.uint32) -> Int:
-    """Return 1 if the chopper of a row of fast devices is in its reversed position in ``update``, else 0."""
+    """Return 1 if the chopper of a row of fast devices is in its reversed position in
+    ``update``, else 0."""
     return 0 if layer[CHOPPED] == 0 else readings(layer, row, update) // layer[CHOPPED] & 1
 
 
 @njit(**LOOP)
 def read_row(layer: Ints, row: Int, block: int, update: Update, states: Int32s, work: Work) -> None:
-    """Read the states of a row of fast devices, or of tile number ``block``, and store them, with read noise,
-    in ``work.a``."""
+    """Read the states of a row of fast devices, or of tile number ``block``, and store
+    them, with read noise, in ``work.a``."""
     a, width = work.a, layer[OUTPUTS]
     for j in range(width):
         a[j] = states[layer[AT_STATE] + row * width + j]
@@ -512,10 +529,10 @@ def read_row(layer: Ints, row: Int, block: int, update: Update, states: Int32s, 
 
 @njit(**LOOP)
 def carry(layer: Ints, update: Update, states: Int32s, work: Work, devices: Pulses) -> int:
-    """Read the row of fast devices whose turn it is and add the reading to that row's accumulators. List in
-    ``devices`` the pulses that the layer's own devices then receive, and return their number. ``work.a``
-    receives the accumulator sums, taken before these pulses are subtracted; their signs are the directions of
-    the pulses."""
+    """Read the row of fast devices whose turn it is and add the reading to that row's
+    accumulators. List in ``devices`` the pulses that the layer's own devices then
+    receive, and return their number. ``work.a`` receives the accumulator sums, taken
+    before these pulses are subtracted; their signs are the directions of the pulses."""
     k, m, n, a = devices.row, devices.column, devices.number, work.a
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update.number) // layer[EVERY]) % height
@@ -541,8 +558,9 @@ def carry(layer: Ints, update: Update, states: Int32s, work: Work, devices: Puls
 
 @njit(**LOOP)
 def learn(samples: Samples, laws: Laws, curves: Curves, die: Die, streams: Streams, pulses: Ints) -> int:
-    """Do one update of all layers for each sample; return how many samples were classified correctly before
-    their update. Adds the number of pulses in each layer to ``pulses`` int64 (L,)."""
+    """Do one update of all layers for each sample; return how many samples were
+    classified correctly before their update. Adds the number of pulses in each layer to
+    ``pulses`` int64 (L,)."""
     (inputs, labels, first), layers = samples, laws.parameters[OWN]
     columns, states = die.columns, die.states
     count, last = layers.shape[0], layers[layers.shape[0] - 1]

@@ -1,5 +1,5 @@
-"""learner: one whole update of in-situ learning: forward pass, backward pass, then every device of every
-layer."""
+"""learner: one whole update of in-situ learning: forward pass, backward pass, then
+every device of every layer."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -46,8 +46,9 @@ from ndrite.emulator.spec.program import Program
 
 
 class Forward(NamedTuple):
-    """Values kept from a forward pass: the inputs ``x`` of every layer including the bias row, the neurons'
-    voltage codes ``v`` of every layer, and the output codes ``y`` and sums ``z`` of the last layer."""
+    """Values kept from a forward pass: the inputs ``x`` of every layer including the
+    bias row, the neurons' voltage codes ``v`` of every layer, and the output codes
+    ``y`` and sums ``z`` of the last layer."""
 
     x: list[npt.NDArray[np.uint8]]
     v: list[Ints]
@@ -56,11 +57,13 @@ class Forward(NamedTuple):
 
 
 class Learner:
-    """Plain-NumPy model of in-situ learning: updates the devices of a learning program, sample by sample.
+    """Plain-NumPy model of in-situ learning: updates the devices of a learning program,
+    sample by sample.
 
     ``seed``: of read noise, trains and pulses: update i under a seed does the same
-    whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with; None: the program's own.
-    ``noise``: False turns read noise off, forward and backward; devices stay as they are.
+    whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with;
+    None: the program's own. ``noise``: False turns read noise off, forward and
+    backward; devices stay as they are.
     """
 
     def __init__(
@@ -80,8 +83,9 @@ class Learner:
             key = key_of(learning.die_seed, spec.DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
             inputs = learning.program.layers[i].inputs
-            # The devices' laws, each with the first row of states to which it applies: the layer's own
-            # devices, the neurons' ECRAMs, then the rows that the learning rule adds.
+            # The devices' laws, each with the first row of states to which it applies:
+            # the layer's own devices, the neurons' ECRAMs, then the rows that the
+            # learning rule adds.
             laws = [(layer.devices, 0)]
             laws += [] if layer.tuned is None else [(layer.tuned.devices, inputs + 1)]
             laws += [] if layer.transfer is None else [(layer.transfer.devices, layer.fast_row(inputs))]
@@ -97,11 +101,11 @@ class Learner:
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: IntArray, *, first_update: int = 0) -> Counts:
-        """Do one update for each sample and return the counts of updates, right answers and pulses; updates
-        are numbered from ``first_update``.
+        """Do one update for each sample and return the counts of updates, right answers
+        and pulses; updates are numbered from ``first_update``.
 
-        Raises SpecError when shapes, types or classes do not fit; nothing is changed then. ``x``, ``labels``:
-        codes uint8 (n, inputs), and classes (n,).
+        Raises SpecError when shapes, types or classes do not fit; nothing is changed
+        then. ``x``, ``labels``: codes uint8 (n, inputs), and classes (n,).
         """
         check_samples(self.learning, x, labels)
         total = Counts(0, 0, (0,) * len(self.states))
@@ -134,8 +138,8 @@ class Learner:
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
     ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
-        """Return two lists over the layers of (errors, exponent of two): for the layer's columns, and for its
-        neurons' ECRAMs (None if these are not tuned)."""
+        """Return two lists over the layers of (errors, exponent of two): for the
+        layer's columns, and for its neurons' ECRAMs (None if these are not tuned)."""
         error, exponent = output_error(seen.y, label), 0
         errors = [(error, exponent)]
         of_neurons: list[tuple[Ints, int] | None] = [None]
@@ -185,9 +189,10 @@ class Learner:
         )
 
     def _pass_on(self, i: int, tiles: Tiles, fast: int, height: int, update: int) -> int:
-        """Read the row of each tile whose turn it is, and pulse the same row of the tile before it in
-        proportion to the reading, beginning with the last tile; return the number of pulses. Each tile
-        occupies ``height`` rows of states; the last tile begins at row ``fast``."""
+        """Read the row of each tile whose turn it is, and pulse the same row of the
+        tile before it in proportion to the reading, beginning with the last tile;
+        return the number of pulses. Each tile occupies ``height`` rows of states; the
+        last tile begins at row ``fast``."""
         layer, s, pulses = self.learning.layers[i], self.states[i], 0
         for block in range(tiles.count):
             row = tiles.due(block, height, update)
@@ -203,9 +208,10 @@ class Learner:
         return pulses
 
     def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
-        """Read the row of fast devices whose turn it is, add the reading to that row's accumulators, and
-        pulse the own devices of layer ``i`` by the accumulated amount; return the number of pulses. The fast
-        devices occupy ``height`` rows of states from row ``fast`` on."""
+        """Read the row of fast devices whose turn it is, add the reading to that row's
+        accumulators, and pulse the own devices of layer ``i`` by the accumulated
+        amount; return the number of pulses. The fast devices occupy ``height`` rows of
+        states from row ``fast`` on."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
         states = self._reading(i, fast + row, 0, transfer.read_sigma, update)
         read = weights_of(states - s[fast + 2 * height + row])
@@ -221,8 +227,8 @@ class Learner:
         return self._move(i, layer.devices, pulses, update)
 
     def _reading(self, i: int, row: int, block: int, read_sigma: int, update: int) -> Ints:
-        """Return the states (M,) of one row of layer ``i``'s fast devices or tiles, with read noise.
-        ``block`` is the number of the tile, 0 for fast devices."""
+        """Return the states (M,) of one row of layer ``i``'s fast devices or tiles,
+        with read noise. ``block`` is the number of the tile, 0 for fast devices."""
         states: Ints = self.states[i][row]
         if not self.noise or not read_sigma:
             return states
@@ -238,8 +244,8 @@ class Learner:
         return int(pulses.number.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
-        """Pulse the ECRAMs of layer ``i``'s neurons by random pulse trains in proportion to their errors
-        ``found``; return the number of pulses."""
+        """Pulse the ECRAMs of layer ``i``'s neurons by random pulse trains in
+        proportion to their errors ``found``; return the number of pulses."""
         tuned = self.learning.layers[i].tuned
         if tuned is None:
             return 0
@@ -258,9 +264,10 @@ class Learner:
         side: int,
         update: int,
     ) -> int:
-        """Pulse the devices of one row of layer ``i`` by random pulse trains in proportion to ``error``.
-        ``side`` selects the random stream of the trains; ``chance`` holds rate and shift of the pulse
-        probability. Return the number of pulses."""
+        """Pulse the devices of one row of layer ``i`` by random pulse trains in
+        proportion to ``error``. ``side`` selects the random stream of the trains;
+        ``chance`` holds rate and shift of the pulse probability. Return the
+        number of pulses."""
         train = trains(
             column_thresholds(error, exponent, *chance),
             key_of(self.seed, spec.DOMAIN_TRAIN, i, update, side),

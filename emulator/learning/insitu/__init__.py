@@ -1,5 +1,5 @@
-"""Learning in situ: prepares a chip whose weights are changed by pulses, for the golden model and for
-boards."""
+"""Learning in situ: prepares a chip whose weights are changed by pulses, for the golden
+model and for boards."""
 
 from ndrite.emulator.learning.insitu.course import Course, follow, load_course, save_course
 from ndrite.emulator.learning.insitu.device import (

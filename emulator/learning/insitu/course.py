@@ -18,8 +18,8 @@ from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import load_state, save_state
 
 PORTION = 256
-"""Number of updates between checks of the progress; an interruption loses at most the portion being
-computed."""
+"""Number of updates between checks of the progress; an interruption loses at most the
+portion being computed."""
 
 
 class Learns(Protocol):
@@ -30,14 +30,15 @@ class Learns(Protocol):
 
 @dataclass(eq=False)
 class Course:
-    """Progress of a training run: the number of updates done, and the counts of each epoch that has begun."""
+    """Progress of a training run: the number of updates done, and the counts of each
+    epoch that has begun."""
 
     done: int = 0
     counts: list[Counts] = field(default_factory=list)
 
     def add(self, found: Counts, samples: int) -> None:
-        """Add the counts of several updates, all within one epoch of ``samples`` samples. There may be 0
-        updates after an interruption."""
+        """Add the counts of several updates, all within one epoch of ``samples``
+        samples. There may be 0 updates after an interruption."""
         if not found.updates:
             return
         if self.done % samples == 0:
@@ -49,8 +50,8 @@ class Course:
 
 @lru_cache(maxsize=1)
 def order(seed: int, epoch: int, samples: int) -> Ints:
-    """Return the order in which epoch number ``epoch`` presents its samples. The result is cached, because an
-    epoch asks for it several times."""
+    """Return the order in which epoch number ``epoch`` presents its samples. The result
+    is cached, because an epoch asks for it several times."""
     permutation = np.random.default_rng([seed, epoch]).permutation(samples)
     permutation.flags.writeable = False
     return permutation
@@ -66,8 +67,8 @@ def follow(
     seed: int,
     seen: Callable[[Course], None] | None = None,
 ) -> Course:
-    """Continue a training run to the end of its epochs, in portions of PORTION updates; ``course`` is
-    advanced after every complete portion.
+    """Continue a training run to the end of its epochs, in portions of PORTION updates;
+    ``course`` is advanced after every complete portion.
 
     ``seed`` orders the samples. ``seen(course)`` is called after every portion.
     """
@@ -75,8 +76,8 @@ def follow(
     while course.done < epochs * samples:
         epoch, first_sample = divmod(course.done, samples)
         part = order(seed, epoch, samples)[first_sample : first_sample + PORTION]
-        # If an interruption came between a board's pulses and their count, the two would disagree, and
-        # training could not be resumed.
+        # If an interruption came between a board's pulses and their count, the two
+        # would disagree, and training could not be resumed.
         with uninterrupted():
             course.add(board.learn(x[part], labels[part], first_update=course.done & 0xFFFFFFFF), samples)
         if seen is not None:
@@ -86,8 +87,8 @@ def follow(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Return a context manager that delays Ctrl-C and `kill` until its block ends; it does so in the main
-    thread only."""
+    """Return a context manager that delays Ctrl-C and `kill` until its block ends; it
+    does so in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -108,8 +109,8 @@ def uninterrupted() -> Iterator[None]:
 def save_course(
     path: str | os.PathLike[str], course: Course, states: list[Array], mark: dict[str, Any]
 ) -> None:
-    """Write everything that resuming a training run needs. The file is written completely or not at all.
-    ``mark`` describes what the run depends on."""
+    """Write everything that resuming a training run needs. The file is written
+    completely or not at all. ``mark`` describes what the run depends on."""
     counts = [[c.updates, c.right, *c.pulses] for c in course.counts]
     arrays: dict[str, Any] = {f"states{i}": s.astype(np.int32) for i, s in enumerate(states)}
     content = io.BytesIO()
@@ -118,9 +119,9 @@ def save_course(
 
 
 def load_course(path: str | os.PathLike[str], mark: dict[str, Any]) -> tuple[Course, list[Ints]]:
-    """Read a file that ``save_course`` wrote; return the progress and the device states. Raises StateError
-    when the file has another form, was changed, or belongs to a training run with another chip, network, seed
-    or samples."""
+    """Read a file that ``save_course`` wrote; return the progress and the device
+    states. Raises StateError when the file has another form, was changed, or belongs to
+    a training run with another chip, network, seed or samples."""
     with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:
         counts = [Counts(u, right, tuple(pulses)) for u, right, *pulses in arrays["counts"].tolist()]
         states = [arrays[f"states{i}"].astype(np.int64) for i in range(len(arrays.files) - 1)]

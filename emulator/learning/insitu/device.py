@@ -1,5 +1,5 @@
-"""device: the device that holds weights, taken from a chip description, and its three characteristic numbers:
-states, asymmetry, noise."""
+"""device: the device that holds weights, taken from a chip description, and its three
+characteristic numbers: states, asymmetry, noise."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -17,16 +17,18 @@ IMPROVEMENTS = ("twice the states", "half the asymmetry", "half the noise")
 
 
 class Place(NamedTuple):
-    """A device characterised by three numbers: the number of steps in its range, the asymmetry of its steps
-    and their noise. Each is a mean over the states within the nominal range -1..1 and the device's bounds.
+    """A device characterised by three numbers: the number of steps in its range, the
+    asymmetry of its steps and their noise. Each is a mean over the states within the
+    nominal range -1..1 and the device's bounds.
 
     Attributes
     ----------
     states:
         Mean steps, up and down, that the nominal range holds.
     asymmetry:
-        Mean of ``|up - down| / (up + down)``, steps from the same state: 0 alike, 0.5 where steps fall to 0
-        linearly at the bound that they lead to, 1 where pulses move one way only.
+        Mean of ``|up - down| / (up + down)``, steps from the same state: 0 alike, 0.5
+        where steps fall to 0 linearly at the bound that they lead to, 1 where pulses
+        move one way only.
     noise:
         Deviation of a step from pulse to pulse over its mean.
     """
@@ -37,9 +39,9 @@ class Place(NamedTuple):
 
 
 def law_of_weights(chip: Chip, name: str) -> LinearStep | StepTable:
-    """Return the law of the devices that hold weights, from the section ``ecram`` of a chip description. An
-    exponential law is converted to a table. Raises CompileError, naming the device ``name``, if the
-    description has no such law."""
+    """Return the law of the devices that hold weights, from the section ``ecram`` of a
+    chip description. An exponential law is converted to a table. Raises CompileError,
+    naming the device ``name``, if the description has no such law."""
     law = chip.ecram.device
     if isinstance(law, Exponential):
         return tabulated(law)
@@ -52,8 +54,8 @@ def law_of_weights(chip: Chip, name: str) -> LinearStep | StepTable:
 
 
 def place_of(law: LinearStep | StepTable) -> Place:
-    """Compute the three numbers of a ``Place`` that characterise a device. Raises CompileError for a device
-    that no pulse moves."""
+    """Compute the three numbers of a ``Place`` that characterise a device. Raises
+    CompileError for a device that no pulse moves."""
     low, high = max(-1.0, law.w_min), min(1.0, law.w_max)
     w = low + (np.arange(256) + 0.5) / 256 * (high - low)
     (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
@@ -74,11 +76,11 @@ def place_of(law: LinearStep | StepTable) -> Place:
 
 
 def placed(chip: Chip, place: Place) -> Chip:
-    """Return the chip description with a linear-step device that has the three numbers ``place``. Its bounds
-    are -1 and 1, and its steps down mirror the steps up.
+    """Return the chip description with a linear-step device that has the three numbers
+    ``place``. Its bounds are -1 and 1, and its steps down mirror the steps up.
 
-    What differs from device to device stays. CompileError where a number is out of range: states 2..65,536,
-    asymmetry 0..0.5, noise 0..10.
+    What differs from device to device stays. CompileError where a number is out of
+    range: states 2..65,536, asymmetry 0..0.5, noise 0..10.
     """
     low, high = STATES
     require(low <= place.states <= high, "device.states", f"{place.states:g}", "2..65536", CompileError)
@@ -99,9 +101,9 @@ def placed(chip: Chip, place: Place) -> Chip:
 
 
 def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
-    """Return the chip description with its device law improved in one respect at every state: ``what`` is one
-    of ``IMPROVEMENTS``. The law becomes a table of steps. The two other respects do not change, nor does the
-    spread between devices."""
+    """Return the chip description with its device law improved in one respect at every
+    state: ``what`` is one of ``IMPROVEMENTS``. The law becomes a table of steps. The
+    two other respects do not change, nor does the spread between devices."""
     table = law if isinstance(law, StepTable) else tabulated(law)
     w = table.w_min + (np.arange(64) + 0.5) / 64 * (table.w_max - table.w_min)
     (up, noise_up), (down, noise_down) = (step_of(table, w, rises) for rises in (True, False))
@@ -126,8 +128,8 @@ def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
 
 
 def _spread(ecram: Ecram) -> dict[str, Any]:
-    """Return the description fields of the spread between devices, without those of the gammas, which a step
-    table does not have."""
+    """Return the description fields of the spread between devices, without those of the
+    gammas, which a step table does not have."""
     return {
         "step_variation_percent": ecram.step_variation_percent,
         "step_distribution": ecram.step_distribution,

@@ -1,5 +1,5 @@
-"""exact: gradient descent in floats from the same network and start, as the reference for learning in
-situ."""
+"""exact: gradient descent in floats from the same network and start, as the reference
+for learning in situ."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,11 @@ NUDGE = 1e-4
 def float_network(
     ready: Prepared, x: Codes, labels: npt.NDArray[np.int64], *, epochs: int, seed: int
 ) -> Network:
-    """Return the network after exact float training, one sample at a time, for ``epochs`` over ``x`` uint8
-    (n, inputs) and ``labels`` (n,).
+    """Return the network after exact float training, one sample at a time, for
+    ``epochs`` over ``x`` uint8 (n, inputs) and ``labels`` (n,).
 
-    Cross entropy of sigmoids, as the devices' updates have it, at the plan's rates and in the order of
-    ``seed``, without bounds, converters or noise.
+    Cross entropy of sigmoids, as the devices' updates have it, at the plan's rates and
+    in the order of ``seed``, without bounds, converters or noise.
     """
     plan = ready.plan
     layers = zip(plan.widths[:-1], ready.learning.layers, strict=True)

@@ -30,10 +30,11 @@ from ndrite.emulator.spec.learning import (
 STEP_LARGEST = 2.0
 """Largest step of a pulse, in nominal bounds: from bound to bound."""
 CYCLE_MAX = 10.0
-"""Largest standard deviation of a step from pulse to pulse, relative to the step: the largest that table
-entries up to 1023 / 64 can represent."""
+"""Largest standard deviation of a step from pulse to pulse, relative to the step: the
+largest that table entries up to 1023 / 64 can represent."""
 DRAWN_SIGMAS = 3
-"""Largest deviation from the mean, in standard deviations, that the sum of two table entries can have."""
+"""Largest deviation from the mean, in standard deviations, that the sum of two table
+entries can have."""
 BOUND_ONE, BOUND_MAX = 1024, 2047
 """The nominal bound, and the largest one, in the unit of bounds."""
 COUNT_ONE = 64
@@ -42,11 +43,12 @@ RATE_MAX = 65535
 
 @cache
 def normal_table() -> Floats:
-    """Return 16 values whose pairwise sums approximate the normal distribution: the sum of two randomly
-    selected values has the first four moments of a standard normal variable.
+    """Return 16 values whose pairwise sums approximate the normal distribution:
+    the sum of two randomly selected values has the first four moments of a
+    standard normal variable.
 
-    The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is
-    the normal one's. The sum's support is +-3.0.
+    The middles of 16 equally likely parts of the normal law, the outermost moved out
+    until the kurtosis is the normal one's. The sum's support is +-3.0.
     """
     half = ndtri((np.arange(LEVELS // 2, LEVELS) + 0.5) / LEVELS)
 
@@ -62,13 +64,15 @@ def normal_table() -> Floats:
 
 
 def log_normal_table(sigma: float) -> Floats:
-    """Return 16 values whose pairwise sums approximate a log-normal distribution: the sum of two randomly
-    selected values has a median of about 1, and its logarithm a standard deviation of about ``sigma``.
+    """Return 16 values whose pairwise sums approximate a log-normal distribution: the
+    sum of two randomly selected values has a median of about 1, and its logarithm a
+    standard deviation of about ``sigma``.
 
-    A sum of two equal log-normal variables is nearly log-normal with the same mean and variance (L. F.
-    Fenton, IRE Trans. Commun. Syst. 8, 57 (1960)). The values are the medians of 16 equally likely parts of
-    such a variable, but for the largest, which makes the mean that of the log-normal distribution. The sums'
-    distribution function differs from the log-normal one by at most 0.02 for sigma 0.3 and 0.07 for sigma 1.
+    A sum of two equal log-normal variables is nearly log-normal with the same mean and
+    variance (L. F. Fenton, IRE Trans. Commun. Syst. 8, 57 (1960)). The values are the
+    medians of 16 equally likely parts of such a variable, but for the largest, which
+    makes the mean that of the log-normal distribution. The sums' distribution function
+    differs from the log-normal one by at most 0.02 for sigma 0.3 and 0.07 for sigma 1.
     """
     own_sigma = math.sqrt(math.log1p(2 * math.expm1(sigma**2)))
     half = math.exp((sigma**2 - own_sigma**2) / 2) / 2
@@ -78,16 +82,17 @@ def log_normal_table(sigma: float) -> Floats:
 
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
-    """Return a device table, int16 (16,). The sum of two randomly selected entries has the mean ``mean`` and
-    the standard deviation ``sigma``, in the table's own unit."""
+    """Return a device table, int16 (16,). The sum of two randomly selected entries has
+    the mean ``mean`` and the standard deviation ``sigma``, in the table's own unit."""
     return _rounded(mean / 2 + sigma * normal_table(), mean)
 
 
 def _rounded(exact: Floats, mean: float) -> npt.NDArray[np.int16]:
-    """Round the 16 values of a table. ``mean`` is the mean of the sum of two of them, which stays."""
+    """Round the 16 values of a table. ``mean`` is the mean of the sum of two of
+    them, which stays."""
     rounded = np.rint(exact)
-    # Rounding the entries may change their sum. The difference is added to the entries in the middle, so that
-    # the mean stays exact.
+    # Rounding the entries may change their sum. The difference is added to the entries
+    # in the middle, so that the mean stays exact.
     left = round(mean * LEVELS / 2 - rounded.sum())
     order = np.argsort(np.abs(np.arange(LEVELS) - (LEVELS - 1) / 2), kind="stable")
     rounded[order[: abs(left)]] += np.sign(left)
@@ -95,16 +100,19 @@ def _rounded(exact: Floats, mean: float) -> npt.NDArray[np.int16]:
 
 
 def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
-    """Convert the law and spread of a chip description, which are in units of the nominal bound, to the
-    ``Devices`` of a learning program.
+    """Convert the law and spread of a chip description, which are in units of the
+    nominal bound, to the ``Devices`` of a learning program.
 
-    Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
-    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied; with ``log_normal``, the
-    part of ``step_sigma`` is drawn from ``log_normal_table``. A step that is drawn below 0 is 0; a bound is
-    drawn between 0 and twice the nominal one. Devices of which some step is larger than a sixteenth of the
-    bound take the pulses of an update one after the other. A table's entries are those of 64 equal parts of
-    the nominal range, in 511ths of the table's largest step: a device whose own step is larger has larger
-    steps both ways, in the same ratio. Raises CompileError when steps or bounds leave the arithmetic's range.
+    Gammas do not spread, and are relative to the nominal bounds (aihwkit:
+    ``mean_bound_reference``); steps spread by both of ``step_sigma`` and
+    ``asymmetry_sigma``, added, not multiplied; with ``log_normal``, the part of
+    ``step_sigma`` is drawn from ``log_normal_table``. A step that is drawn below 0 is
+    0; a bound is drawn between 0 and twice the nominal one. Devices of which some step
+    is larger than a sixteenth of the bound take the pulses of an update one after the
+    other. A table's entries are those of 64 equal parts of the nominal range, in 511ths
+    of the table's largest step: a device whose own step is larger has larger steps both
+    ways, in the same ratio. Raises CompileError when steps or bounds leave the
+    arithmetic's range.
     """
     if isinstance(law, StepTable):
         up = down = law.largest
@@ -112,8 +120,9 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
         up, down = float(law.step_up), float(law.step_down)
     mean, half_difference = (up + down) / 2, (up - down) / 2
     largest = mean * _largest_drawn(spread) + abs(half_difference)
-    # A step of n units changes the state by n * 64 / 2^shift. The largest shift for which the largest step
-    # still fits gives the finest resolution. For a device that never moves, any shift would do.
+    # A step of n units changes the state by n * 64 / 2^shift. The largest shift for
+    # which the largest step still fits gives the finest resolution. For a device that
+    # never moves, any shift would do.
     finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
     shift = int(np.clip(math.floor(finest), 0, 16))
     unit = 2.0**shift / COUNT_ONE * STATE_ONE
@@ -148,15 +157,16 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
             slopes[f"slope_{direction}"] = round(float(gamma) / float(bound) * STATE_ONE)
     else:
         steps = _steps(law, noise)
-        # In the step table, the entry 511 stands for the largest step and 256 for the device's own step, so
-        # sizes relative to the largest step are converted to sizes relative to the own step.
+        # In the step table, the entry 511 stands for the largest step and 256 for the
+        # device's own step, so sizes relative to the largest step are converted to
+        # sizes relative to the own step.
         mean, half_difference = (v * FACTOR_ONE / FACTOR_MAX for v in (mean, half_difference))
         up, down = (v * FACTOR_ONE / FACTOR_MAX for v in (up, down))
     step = _sizes(mean * unit, spread)
     asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
     if not up * down and largest:
-        # The device moves in one direction only, so no sampled step in the other direction may be above 0.
-        # All of its spread is that of the step.
+        # The device moves in one direction only, so no sampled step in the other
+        # direction may be above 0. All of its spread is that of the step.
         sigma = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
         own = dataclasses.replace(spread, step_sigma=sigma, asymmetry_sigma=0.0)
         size = max(up, down) * unit
@@ -184,8 +194,8 @@ def _largest_drawn(spread: EcramSpread) -> float:
 
 
 def _sizes(size: float, spread: EcramSpread, less: float = 0.0) -> npt.NDArray[np.int16]:
-    """Return the table of steps of the described ``size`` that spread from device to device, each made
-    smaller by ``less``; all in the table's unit."""
+    """Return the table of steps of the described ``size`` that spread from device to
+    device, each made smaller by ``less``; all in the table's unit."""
     if not spread.log_normal:
         return table(size - less, size * spread.step_sigma)
     exact = size * log_normal_table(spread.step_sigma) - less / 2
@@ -193,17 +203,18 @@ def _sizes(size: float, spread: EcramSpread, less: float = 0.0) -> npt.NDArray[n
 
 
 def pulse_of(law: LinearStep | StepTable) -> float:
-    """Return a device's mean step in the middle of its range, averaged over up and down, relative to the
-    nominal bound; for a step table, the mean over the nominal range. Return 1 for a device that never moves,
-    since rates are divided by the result."""
+    """Return a device's mean step in the middle of its range, averaged over up
+    and down, relative to the nominal bound; for a step table, the mean over the
+    nominal range. Return 1 for a device that never moves, since rates are
+    divided by the result."""
     if isinstance(law, StepTable):
         return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
     return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def cycle_of(law: LinearStep | StepTable) -> float:
-    """Return the cycle-to-cycle standard deviation of a step, relative to the step; for a step table, the
-    largest standard deviation relative to the largest step."""
+    """Return the cycle-to-cycle standard deviation of a step, relative to the step; for
+    a step table, the largest standard deviation relative to the largest step."""
     if isinstance(law, LinearStep):
         return float(law.cycle_sigma)
     deviations = (float(law.deviation(_parts(), up).max()) for up in (True, False))
@@ -211,14 +222,14 @@ def cycle_of(law: LinearStep | StepTable) -> float:
 
 
 def _parts() -> Floats:
-    """Return the centres of the 64 equal parts of the nominal range that a step table's entries cover, in
-    units of the nominal bound."""
+    """Return the centres of the 64 equal parts of the nominal range that a step table's
+    entries cover, in units of the nominal bound."""
     return np.asarray((np.arange(STATE_PARTS) + 0.5) * (2.0 / STATE_PARTS) - 1.0, np.float64)
 
 
 def _steps(law: StepTable, noise: float) -> Steps:
-    """Convert a device's step table to the step table of a learning program. ``noise`` is the largest
-    standard deviation as a multiple of the largest step."""
+    """Convert a device's step table to the step table of a learning program. ``noise``
+    is the largest standard deviation as a multiple of the largest step."""
 
     def entries(values: Floats, largest: float) -> npt.NDArray[np.int16]:
         scaled = values * (FACTOR_MAX / largest) if largest else np.zeros(STATE_PARTS)
@@ -233,8 +244,8 @@ def _steps(law: StepTable, noise: float) -> Steps:
 
 
 def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
-    """Return integers rate and shift with ``rate / 2^shift`` equal to 65536 times ``probability``, rounded.
-    The shift is at most ``most``."""
+    """Return integers rate and shift with ``rate / 2^shift`` equal to 65536 times
+    ``probability``, rounded. The shift is at most ``most``."""
     if not probability:
         return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
@@ -243,11 +254,12 @@ def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
 
 
 def learning_chip(chip: Chip) -> Chip:
-    """Return the chip description as in-situ learning uses it: with only its converters, neurons and read
-    noise.
+    """Return the chip description as in-situ learning uses it: with only its
+    converters, neurons and read noise.
 
-    States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
-    wires and a cubic I-V curve are left out. Raises CompileError when its columns have no converter.
+    States are where pulses left them, so levels, programming error, drift and stuck
+    cells have no meaning; wires and a cubic I-V curve are left out. Raises CompileError
+    when its columns have no converter.
     """
     if chip.readout.kind != "adc":
         raise CompileError(f"readout.kind is {chip.readout.kind!r}; accepted to learn on: adc")

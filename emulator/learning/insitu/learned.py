@@ -1,4 +1,5 @@
-"""learned: the result of learning in situ as a program, a die and a float network like any other."""
+"""learned: the result of learning in situ as a program, a die and a float
+network like any other."""
 
 import dataclasses
 from typing import Any
@@ -22,7 +23,8 @@ States = list[Array]
 
 @record()
 class LearnedChip:
-    """A chip after learning: its program, its die, and the float network with the same weights."""
+    """A chip after learning: its program, its die, and the float network with
+    the same weights."""
 
     program: Program
     die: Die
@@ -30,8 +32,8 @@ class LearnedChip:
 
 
 def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> LearnedChip:
-    """Build the chip that results when the learned devices are at ``states``. ``provenance`` records how
-    these states were reached."""
+    """Build the chip that results when the learned devices are at ``states``.
+    ``provenance`` records how these states were reached."""
     network = dataclasses.replace(ready.network(states), name=name)
     program = _used_curves(program_of(ready.learning, states))
     chip, bound, learned_die = ready.die.chip, ready.plan.bound, ready.die_at(states)

@@ -17,14 +17,14 @@ from ndrite.emulator.spec.arithmetic import Array, Ints
 from ndrite.emulator.spec.learning import STATE_ONE, LearningLayer, Tuned, levels_of
 
 BITS = 5
-"""An ECRAM selects one of 2^BITS curves. With more curves, neighbouring ones would differ by too few codes to
-show in which direction the output changes."""
+"""An ECRAM selects one of 2^BITS curves. With more curves, neighbouring ones would
+differ by too few codes to show in which direction the output changes."""
 ACCEPTED = ("peak_voltage", "peak_current", "both")
 
 
 def law_of(chip: Chip) -> LinearStep:
-    """Return the law of the chip's ECRAMs at neurons. Raises CompileError when it has none, a model other
-    than linear-step, or more than one ECRAM for each neuron."""
+    """Return the law of the chip's ECRAMs at neurons. Raises CompileError when it has
+    none, a model other than linear-step, or more than one ECRAM for each neuron."""
     law = chip.ecram.device
     if not isinstance(law, LinearStep) or chip.ecram.tunes not in ACCEPTED:
         raise CompileError(
@@ -42,11 +42,11 @@ def with_ecrams(
     layers: Sequence[LearningLayer],
     rates: Sequence[tuple[int, int]],
 ) -> tuple[Program, tuple[LearningLayer, ...]]:
-    """Add trainable ECRAMs to the hidden neurons. Return two values: ``program`` with all curves that ECRAM
-    states can select, and ``layers`` with the ECRAMs.
+    """Add trainable ECRAMs to the hidden neurons. Return two values: ``program`` with
+    all curves that ECRAM states can select, and ``layers`` with the ECRAMs.
 
-    ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of each hidden layer's
-    pulses.
+    ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of
+    each hidden layer's pulses.
     """
     law = law_of(die.chip)
     devices = devices_of(law, die.chip.ecram.spread)
@@ -74,8 +74,9 @@ def with_ecrams(
 
 
 def at_states(die: Die, states: Sequence[Array]) -> Die:
-    """Return the die with the ECRAMs of its hidden neurons at ``states``, int (M,) for each hidden layer. A
-    range of states forms one level; each neuron has the curve at the centre of its level."""
+    """Return the die with the ECRAMs of its hidden neurons at ``states``, int (M,) for
+    each hidden layer. A range of states forms one level; each neuron has the curve at
+    the centre of its level."""
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
@@ -93,7 +94,8 @@ def _at(die: Die, levels: Sequence[Ints]) -> Die:
 
 
 def _start(die: Die, layer: int, law: LinearStep) -> Ints:
-    """Return the states that a layer's ECRAMs have after mapping, as learning programs count states."""
+    """Return the states that a layer's ECRAMs have after mapping, as learning
+    programs count states."""
     states = die.states[layer]
     assert states is not None
     start_states = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current

@@ -1,4 +1,5 @@
-"""plan: prepares a network of random states on a chip, and the integer constants that its updates need."""
+"""plan: prepares a network of random states on a chip, and the integer constants that
+its updates need."""
 
 import dataclasses
 import itertools
@@ -48,7 +49,8 @@ from ndrite.emulator.spec.meaning import Meaning
 UNIT = WEIGHT_MAX * INPUT_MAX
 """Column sum, in accumulator units, of a weight at the nominal bound times a full input."""
 LOGIT_SPAN = 8.0
-"""Largest magnitude of an output neuron's pre-activation that the table of its sigmoid covers."""
+"""Largest magnitude of an output neuron's pre-activation that the table of
+its sigmoid covers."""
 START, MISMATCH = 0x7374617274, 0x6C6561726E
 GAIN_TOP = 65535
 
@@ -62,28 +64,33 @@ class Plan:
     widths:
         Inputs, hidden widths, outputs.
     rate:
-        Step of gradient descent on the cross entropy of sigmoids, per sample, in weights and inputs of 1; for
-        ``residual`` the step of the last tile, whatever its share of the weight is.
+        Step of gradient descent on the cross entropy of sigmoids, per sample, in
+        weights and inputs of 1; for ``residual`` the step of the last tile, whatever
+        its share of the weight is.
     hidden_rate:
         Factor on ``rate`` for all layers but the last.
     neuron_rate:
-        Step of gradient descent for the ECRAMs of hidden NDR neurons, in states of -1..1; 0: no learning.
+        Step of gradient descent for the ECRAMs of hidden NDR neurons, in states of
+        -1..1; 0: no learning.
     slots:
         Number of time slots in a pulse train.
     rule:
-        ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
-        are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: stochastic pulses move fast devices,
-        whose readings pulse the weights' devices (``ndrite.emulator.spec.learning.Transfer``); ``agad``: as
-        ``tiki-taka``, with choppers instead of symmetry points; ``residual``: a weight is a sum over tiles,
-        each of which learns the error that the tiles before leave (``ndrite.emulator.spec.learning.Tiles``).
+        ``stochastic``: pulses as likely as input and error are large; ``manhattan``:
+        one pulse wherever both are not 0, whatever ``rate`` and ``slots`` say;
+        ``tiki-taka``: stochastic pulses move fast devices, whose readings pulse the
+        weights' devices (``ndrite.emulator.spec.learning.Transfer``); ``agad``: as
+        ``tiki-taka``, with choppers instead of symmetry points; ``residual``: a weight
+        is a sum over tiles, each of which learns the error that the tiles before leave
+        (``ndrite.emulator.spec.learning.Tiles``).
     threshold:
-        For the last three rules: a reading of a device leads to one pulse for every so many pulses by which
-        the device was moved; for ``residual`` on average.
+        For the last three rules: a reading of a device leads to one pulse for every so
+        many pulses by which the device was moved; for ``residual`` on average.
     reference_error:
-        Deviation of the references of ``tiki-taka`` and ``residual`` from the symmetry points, in nominal
-        bounds.
+        Deviation of the references of ``tiki-taka`` and ``residual`` from the symmetry
+        points, in nominal bounds.
     tiles, gamma:
-        For ``residual``: number of tiles of a weight, and scale of each relative to the tile before it.
+        For ``residual``: number of tiles of a weight, and scale of each relative to
+        the tile before it.
     chopper_period:
         For ``agad``: number of readings of a row after which its chopper is reversed, 1..255.
     transfer_noise:
@@ -93,13 +100,16 @@ class Plan:
     start:
         Largest random initial weight, times the square root of the number of inputs.
     span:
-        Largest magnitude of the sums that a forward converter covers, in weights of 1 and full inputs.
+        Largest magnitude of the sums that a forward converter covers, in weights of
+        1 and full inputs.
     back_span:
-        Largest magnitude of the errors that a backward converter covers, in weights of 1 and full errors.
+        Largest magnitude of the errors that a backward converter covers, in weights of
+        1 and full errors.
     activation:
         Activation of hidden neurons: ndr, or one with a name, such as relu.
     seed:
-        Seed of the individual chip: its devices, converters, neurons and the states at the beginning.
+        Seed of the individual chip: its devices, converters, neurons and the states
+        at the beginning.
     """
 
     widths: tuple[int, ...]
@@ -130,7 +140,8 @@ class Plan:
 
 
 class Start(NamedTuple):
-    """The network of random initial weights and its mapping. They depend on no device, rate or rule."""
+    """The network of random initial weights and its mapping. They depend on no
+    device, rate or rule."""
 
     network: Network
     mapped: Mapped
@@ -152,8 +163,9 @@ class Prepared:
     meaning: Meaning | None = None
 
     def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
-        """Prepare the same chip with other devices, rates or learning rule, as ``prepare`` but much faster.
-        Raises CompileError as ``prepare`` does, and when ``plan`` has another network or start."""
+        """Prepare the same chip with other devices, rates or learning rule, as
+        ``prepare`` but much faster. Raises CompileError as ``prepare`` does, and when
+        ``plan`` has another network or start."""
         prepared = self.plan
         for name, value, kept in (
             ("widths", plan.widths, prepared.widths),
@@ -165,7 +177,8 @@ class Prepared:
         return _prepared(plan, self.start, law, spread, self.meaning)
 
     def network(self, states: list[Array]) -> Network:
-        """Return the float network whose weights and neurons the device states ``states`` represent."""
+        """Return the float network whose weights and neurons the device states
+        ``states`` represent."""
         weights_of_layers = [
             weights(layer.codes(s, k), self.plan)
             for k, layer, s in zip(self.plan.widths, self.learning.layers, states, strict=False)
@@ -174,7 +187,8 @@ class Prepared:
         return network_of(self.plan, weights_of_layers, self.meaning, self.die.chip, neurons)
 
     def die_at(self, states: list[Array]) -> Die:
-        """Return the die with its neurons' ECRAMs at ``states``, or unchanged if these do not learn."""
+        """Return the die with its neurons' ECRAMs at ``states``, or unchanged if
+        these do not learn."""
         if not self.plan.neuron_rate:
             return self.die
         return at_states(
@@ -190,14 +204,17 @@ def prepare(
     samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
-    """Sample a chip, its devices and their initial states, and compute the constants of the updates.
+    """Sample a chip, its devices and their initial states, and compute the
+    constants of the updates.
 
-    Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
-    devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.
+    Raises CompileError when a quantity leaves the arithmetic's range. ``law``,
+    ``spread``: of the weights' devices, in units of the nominal bound. ``samples``:
+    typical inputs, uint8 (n, inputs), n >= 16.
     """
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
-    # Only neurons and noise of this mapping are used. A large bound might round all its weights to 0.
+    # Only neurons and noise of this mapping are used. A large bound might round all
+    # its weights to 0.
     plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)
     # Warnings about this mapping would say nothing, because its weights are random.
@@ -207,7 +224,8 @@ def prepare(
 
 
 def _check_bound(plan: Plan, chip: Chip) -> None:
-    """Raise CompileError if the converters' noise, at the plan's bound, exceeds a program's range."""
+    """Raise CompileError if the converters' noise, at the plan's bound, exceeds
+    a program's range."""
     noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
     noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
     accepted = f"{noise_step:.2g} or more on this chip"
@@ -217,7 +235,8 @@ def _check_bound(plan: Plan, chip: Chip) -> None:
 def _prepared(
     plan: Plan, start: Start, law: LinearStep | StepTable, spread: EcramSpread, meaning: Meaning | None
 ) -> Prepared:
-    """Sample the devices and compute the constants of the updates, for a network that is already mapped."""
+    """Sample the devices and compute the constants of the updates, for a network that
+    is already mapped."""
     network, mapped = start
     chip, states = mapped.die.chip, _starts(plan)
     _check_bound(plan, chip)
@@ -278,7 +297,8 @@ def _prepared(
 def network_of(
     plan: Plan, found: list[Floats], meaning: Meaning | None, chip: Chip, neurons: list[States] | None = None
 ) -> Network:
-    """Return the float network of the weights ``found``, (K + 1, M) for each layer, bias row last.
+    """Return the float network of the weights ``found``, (K + 1, M) for each
+    layer, bias row last.
 
     ``neurons``: the states of each hidden layer's ECRAMs; None: as they are at the beginning.
     """
@@ -313,14 +333,16 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
 
 
 def _gain(span: float, bits: int) -> tuple[int, int]:
-    """Return gain and shift of ``bits``-bit converters that cover sums of +-``span`` * ``UNIT``."""
+    """Return gain and shift of ``bits``-bit converters that cover sums of
+    +-``span`` * ``UNIT``."""
     exact_gain = float(1 << (bits - 1)) / (span * UNIT)
     shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / exact_gain)))
     return round(exact_gain * 2**shift), shift
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Return three values: voltage codes per unit of pre-activation, code of 0, and neurons' units (M,)."""
+    """Return three values: voltage codes per unit of pre-activation, code of 0, and
+    neurons' units (M,)."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -338,9 +360,9 @@ def _laws(
     law: LinearStep | StepTable,
     chip: Chip,
 ) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
-    """Compute what learning needs of the layers, from the last to the first; return three tuples. For each
-    layer: the unit of its errors, and its learning constants. For each layer but the last: the unit of a
-    converted sum times a code of y."""
+    """Compute what learning needs of the layers, from the last to the first; return
+    three tuples. For each layer: the unit of its errors, and its learning constants.
+    For each layer but the last: the unit of a converted sum times a code of y."""
     learning_layers: list[LearningLayer] = []
     units: list[float] = []
     backward: list[float] = []
@@ -362,7 +384,8 @@ def _laws(
             unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
-        # Manhattan rule: every row with a code above 0 gets a pulse (probability 65535 / 65536 for code 1).
+        # Manhattan rule: every row with a code above 0 gets a pulse (probability 65535
+        # / 65536 for code 1).
         row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         if plan.rule != "manhattan":
             probability = rate / (plan.slots * pulse)
@@ -396,9 +419,11 @@ def _laws(
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
-    """Return rate and shift of the pulses of neurons' ECRAMs. ``unit`` is that of converted sums times y."""
+    """Return rate and shift of the pulses of neurons' ECRAMs. ``unit`` is that of
+    converted sums times y."""
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))
-    # 2^BITS curves cover the ECRAM's states -1..1, so a state change of 1 is 2^(BITS - 1) curves.
+    # 2^BITS curves cover the ECRAM's states -1..1, so a state change of 1 is
+    # 2^(BITS - 1) curves.
     return rate_and_shift(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)

@@ -1,5 +1,5 @@
-"""One training run from data to a network file, and its initial network: random weights or a float
-network."""
+"""One training run from data to a network file, and its initial network: random weights
+or a float network."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -37,8 +37,8 @@ def of_widths(
     normalise: bool = True,
     height: float | None = None,
 ) -> TrainedNetwork:
-    """Build a network of fully connected layers with random weights. ``widths`` lists the number of inputs,
-    of hidden neurons in each layer, and of outputs.
+    """Build a network of fully connected layers with random weights. ``widths`` lists
+    the number of inputs, of hidden neurons in each layer, and of outputs.
 
     Raises EmulatorError when ``neuron`` has no height.
 
@@ -51,8 +51,9 @@ def of_widths(
     normalise:
         Whether neurons have batch normalisation, which export folds into the weights.
     height:
-        Start of every neuron's height, and keeps heights as they are at export: room for the ECRAM to move
-        them both ways. None: near 1, and export makes the largest 1. NDR only.
+        Start of every neuron's height, and keeps heights as they are at export: room
+        for the ECRAM to move them both ways. None: near 1, and export makes the
+        largest 1. NDR only.
     """
     nodes: list[TrainedNode] = []
     shapes: list[Shape] = [(width, 1, 1) for width in widths]
@@ -65,10 +66,11 @@ def of_widths(
 
 
 def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
-    """Return a trainable copy of a float network of any architecture. All its arrays are trained.
+    """Return a trainable copy of a float network of any architecture. All its
+    arrays are trained.
 
-    Normalisation was folded when the network was made and does not come back. Functions of a table that share
-    a gain, a shift or a device go on sharing it.
+    Normalisation was folded when the network was made and does not come back. Functions
+    of a table that share a gain, a shift or a device go on sharing it.
     """
     nodes = [TRAINED[node.kind](node, view) if node.kind in TRAINED else node for node in network.nodes]
     return TrainedNetwork(nodes, network.map_shapes, network.states, network.calls)
@@ -100,8 +102,9 @@ def _trained_table(node: Table, view: ChipView) -> TrainedTable:
 
 
 def shared(*values: Array) -> int:
-    """Return the smallest number of equally long runs into which the E entries of arrays can be divided so
-    that each of the arrays ``values`` (E,) is constant within every run."""
+    """Return the smallest number of equally long runs into which the E entries of
+    arrays can be divided so that each of the arrays ``values`` (E,) is constant
+    within every run."""
     count = len(values[0])
     for runs in range(1, count):
         parts = [v.reshape(runs, -1) for v in values] if count % runs == 0 else []
@@ -114,13 +117,14 @@ TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
     "product": _trained_product,
     "table": _trained_table,
 }
-"""Kind of node -> function that makes the node's trainable copy. Nodes of other kinds have nothing to
-train."""
+"""Kind of node -> function that makes the node's trainable copy. Nodes of other kinds
+have nothing to train."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Recipe):
-    """Parameters of a training run: those of the recipe (the base class), of the network, and of the chip.
+    """Parameters of a training run: those of the recipe (the base class), of the
+    network, and of the chip.
 
     Attributes
     ----------
@@ -154,8 +158,8 @@ class Job(Recipe):
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
 
     def model(self, samples: Labelled, start: Network | None = None) -> TrainedNetwork:
-        """Return the network before its first training step: ``start``, or fully connected layers of random
-        weights."""
+        """Return the network before its first training step: ``start``, or fully
+        connected layers of random weights."""
         if start is not None:
             return of_network(start, self.view())
         return of_widths(
@@ -178,12 +182,14 @@ def run_job(
     resume: bool = False,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> Network:
-    """Train a network, write it to ``out`` at the end, and return the network of the best epoch.
+    """Train a network, write it to ``out`` at the end, and return the network
+    of the best epoch.
 
-    ``start``: a network of as many inputs, and outputs for the classes, to go on with in place of a new one
-    of the job's layers and neurons. Until then the best network so far and the state after every epoch lie
-    beside ``out``, for ``resume``. Raises EmulatorError when samples are too few, or the state beside ``out``
-    is another training's. Raises Interrupted after Ctrl-C; ``out`` is what it was before.
+    ``start``: a network of as many inputs, and outputs for the classes, to go on with
+    in place of a new one of the job's layers and neurons. Until then the best network
+    so far and the state after every epoch lie beside ``out``, for ``resume``. Raises
+    EmulatorError when samples are too few, or the state beside ``out`` is another
+    training's. Raises Interrupted after Ctrl-C; ``out`` is what it was before.
     """
     n = len(samples.x) - job.held_out
     require(job.held_out > 0 and n >= 1, "held_out", job.held_out, f"1..{len(samples.x) - 1}", EmulatorError)
@@ -244,16 +250,16 @@ def run_job(
 
 
 def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
-    """Compute what ``Network.accuracy`` computes, with PyTorch. This is faster on maps, and limits memory by
-    processing some of the samples at a time."""
+    """Compute what ``Network.accuracy`` computes, with PyTorch. This is faster on maps,
+    and limits memory by processing some of the samples at a time."""
     x = torch.from_numpy(samples.astype(np.float32) / np.float32(255))
     outputs = of_network(network).outputs_of(x).numpy()
     return float((outputs.argmax(axis=1) == labels).mean())
 
 
 def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
-    """Return a description of everything that determines the result of training. It is kept with a saved
-    state, to tell whether the state belongs to the same training."""
+    """Return a description of everything that determines the result of training. It is
+    kept with a saved state, to tell whether the state belongs to the same training."""
     settings = dataclasses.asdict(job)
     settings["chip"] = None if job.chip is None else digest(load_chip(job.chip).as_dict())
     settings["hidden"] = [str(width) for width in job.hidden]

@@ -1,4 +1,5 @@
-"""Crossbars for training: matrices with levels, programming error, read noise and converters."""
+"""Crossbars for training: matrices with levels, programming error, read
+noise and converters."""
 
 from collections.abc import Callable
 
@@ -9,14 +10,16 @@ from ndrite.emulator.learning.training.view import FLOAT, ChipView, Tensor, torc
 from ndrite.emulator.spec.patches import Patches
 
 RANGE_MEMORY = 0.95
-"""Fraction of the former end of a range that is kept in each training step in which the range becomes
-narrower."""
+"""Fraction of the former end of a range that is kept in each training step in which the
+range becomes narrower."""
 RANGE_SAMPLES = 8
-"""Number of samples of a batch whose patches determine the ranges of a convolution's row tiles."""
+"""Number of samples of a batch whose patches determine the ranges of a
+convolution's row tiles."""
 
 
 def along(values: Tensor, like: Tensor) -> Tensor:
-    """Reshape ``values`` (M,) or (1,) to broadcast along the channels of ``like``, (n, M) or (n, M, H, W)."""
+    """Reshape ``values`` (M,) or (1,) to broadcast along the channels of ``like``, (n,
+    M) or (n, M, H, W)."""
     return values if like.dim() == 2 else values.view(-1, 1, 1)
 
 
@@ -26,22 +29,24 @@ def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
 
 
 class Reading(torch.nn.Module):
-    """Module that computes the matrix product of patches with a matrix that is held in differential pairs of
-    cells and read through converters.
+    """Module that computes the matrix product of patches with a matrix that is held in
+    differential pairs of cells and read through converters.
 
-    Matrices (K, M), K of a patch (of its group). Each column is limited to ``view.clip_rms`` times its root
-    mean square; that limit is the weight the compiler maps to the largest conductance. In training the
-    forward pass sees the nearest level plus a draw of programming error of both cells and of read noise, and
-    the converters; the gradient goes straight through to the limited float weights, which evaluation and
-    export use. All patches of a batch are read with the same draw.
+    Matrices (K, M), K of a patch (of its group). Each column is limited to
+    ``view.clip_rms`` times its root mean square; that limit is the weight the compiler
+    maps to the largest conductance. In training the forward pass sees the nearest level
+    plus a draw of programming error of both cells and of read noise, and the
+    converters; the gradient goes straight through to the limited float weights, which
+    evaluation and export use. All patches of a batch are read with the same draw.
 
-    Converters of a full layer, and of kernels that fit one tile, are followed sum by sum: rounding and noise.
-    Kernels of several tiles take one convolution instead of one a tile; rounding and noise of the tiles are
-    then Gaussian noise of their variance. The range of what is seen sets the step, and cuts nothing.
+    Converters of a full layer, and of kernels that fit one tile, are followed sum by
+    sum: rounding and noise. Kernels of several tiles take one convolution instead of
+    one a tile; rounding and noise of the tiles are then Gaussian noise of their
+    variance. The range of what is seen sets the step, and cuts nothing.
 
-    ``FLOAT`` as ``view`` makes it a plain matrix of ``outputs`` columns. Kernels are laid as ``patches`` say,
-    the border is ``pad``; without, inputs are (n, K). ``kept``: whether its buffers are part of the state
-    that is saved.
+    ``FLOAT`` as ``view`` makes it a plain matrix of ``outputs`` columns. Kernels are
+    laid as ``patches`` say, the border is ``pad``; without, inputs are (n, K).
+    ``kept``: whether its buffers are part of the state that is saved.
     """
 
     sigma_by_level: Tensor
@@ -70,8 +75,8 @@ class Reading(torch.nn.Module):
     def limit(self, weight: Tensor, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the weights (K, M) clipped to each column's limit, and the limits (1, M).
 
-        ``unit`` (M,): weights of one unit of every neuron, where columns share one transimpedance: then the
-        limits are in its ratio.
+        ``unit`` (M,): weights of one unit of every neuron, where columns share one
+        transimpedance: then the limits are in its ratio.
         """
         frozen, clip = weight.detach(), self.view.clip_rms
         if clip is None:
@@ -83,15 +88,15 @@ class Reading(torch.nn.Module):
         return weight.clamp(-limit, limit), limit
 
     def drawn(self, weight: Tensor) -> Tensor:
-        """Return the limited weights (K, M); in training mode with newly sampled errors of the cells
-        added."""
+        """Return the limited weights (K, M); in training mode with newly sampled errors
+        of the cells added."""
         weight, limit = self.limit(weight)
         return weight + self.error(weight, limit) if self.training else weight
 
     def error(self, weight: Tensor, limit: Tensor) -> Tensor:
-        """Sample the error (K, M) of programming weights into cells: the programmed weights, which are
-        rounded to levels and have cell errors, minus the weights. The error is 0 if the chip's cells have no
-        levels."""
+        """Sample the error (K, M) of programming weights into cells: the programmed
+        weights, which are rounded to levels and have cell errors, minus the weights.
+        The error is 0 if the chip's cells have no levels."""
         with torch.no_grad():
             if self.view.sigma is None:
                 return torch.zeros_like(weight)
@@ -100,10 +105,11 @@ class Reading(torch.nn.Module):
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
-        """Sample the error of programming ``bias`` (M,) into rows of cells: the programmed bias minus the
-        bias.
+        """Sample the error of programming ``bias`` (M,) into rows of cells: the
+        programmed bias minus the bias.
 
-        As ``ndrite.emulator.mapping.weights.program_bias``; the rows of a column have one level here.
+        As ``ndrite.emulator.mapping.weights.program_bias``; the rows of a column
+        have one level here.
         """
         if self.view.sigma is None:
             return torch.zeros_like(bias)
@@ -114,8 +120,9 @@ class Reading(torch.nn.Module):
         return (level / self.steps + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
 
     def read(self, x: Tensor, weight: Tensor, constant: Tensor | None = None) -> Tensor:
-        """Return the matrix product of x and ``weight``, read through converters: (n, K) to (n, M), or with
-        patches maps (n, C, H, W) to (n, M, rows, columns). ``weight`` is the result of ``drawn``.
+        """Return the matrix product of x and ``weight``, read through converters: (n,
+        K) to (n, M), or with patches maps (n, C, H, W) to (n, M, rows, columns).
+        ``weight`` is the result of ``drawn``.
 
         ``constant`` (groups, K): what was taken off ``x``, but not off what converters see.
         """
@@ -124,7 +131,8 @@ class Reading(torch.nn.Module):
         return self._converted(x, weight, self.view.adc_bits, constant)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the matrix product of x and ``weight`` without converters; shapes as for ``read``."""
+        """Return the matrix product of x and ``weight`` without converters;
+        shapes as for ``read``."""
         p = self.patches
         if p is None:
             return x @ weight
@@ -164,17 +172,18 @@ class Reading(torch.nn.Module):
         return sums.sum(dim=0) + error
 
     def _step(self, sums: Tensor, bits: int, held: Tensor | None) -> Tensor:
-        """Widen the converters' range to the tile sums ``sums`` (tiles, n, M), so that none lies outside, and
-        return the converter's step (M,). ``held`` (tiles, 1, M) is the constant part of the sums. All tiles
-        have the same range, whose middle the converters' offsets remove."""
+        """Widen the converters' range to the tile sums ``sums`` (tiles, n, M), so that
+        none lies outside, and return the converter's step (M,). ``held`` (tiles, 1, M)
+        is the constant part of the sums. All tiles have the same range, whose middle
+        the converters' offsets remove."""
         range_sums = sums if held is None else sums + held
         high, low = range_sums.amax(dim=(0, 1)), range_sums.amin(dim=(0, 1))
         follow(self.reach, torch.maximum(high, -low) if held is None else (high - low) / 2, torch.maximum)
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
     def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the sums (tiles, n, M) that the converters of each row tile see, for vectors x (n, K). For
-        maps (n, C, H, W), return the sums at all positions."""
+        """Return the sums (tiles, n, M) that the converters of each row tile see, for
+        vectors x (n, K). For maps (n, C, H, W), return the sums at all positions."""
         p, k = self.patches, len(weight)
         groups = 1 if p is None else p.groups
         if p is not None:
@@ -185,8 +194,8 @@ class Reading(torch.nn.Module):
         return self._by_tile(x.reshape(-1, groups, k), weight)
 
     def _by_tile(self, rows_of: Tensor, weight: Tensor) -> Tensor:
-        """Return the sums (tiles, n, M) over the rows of each row tile, for patches ``rows_of`` (n, groups,
-        K)."""
+        """Return the sums (tiles, n, M) over the rows of each row tile, for patches
+        ``rows_of`` (n, groups, K)."""
         _, groups, k = rows_of.shape
         rows, tiles = self.view.tile_rows, -(-k // self.view.tile_rows)
         inputs = torch.nn.functional.pad(rows_of, (0, tiles * rows - k))
@@ -200,8 +209,8 @@ class Reading(torch.nn.Module):
 
 
 class Crossbar(Reading):
-    """A ``Reading`` that owns the trained matrix. Arguments as for ``Reading``; ``inputs`` is the number of
-    rows K."""
+    """A ``Reading`` that owns the trained matrix. Arguments as for ``Reading``;
+    ``inputs`` is the number of rows K."""
 
     def __init__(
         self,
@@ -215,31 +224,33 @@ class Crossbar(Reading):
         self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
 
     def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the trained weights (K, M) clipped to each column's limit, and the limits (1, M); ``unit``
-        as for ``limit``."""
+        """Return the trained weights (K, M) clipped to each column's limit, and the
+        limits (1, M); ``unit`` as for ``limit``."""
         return self.limit(self.weight, unit)
 
     def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
-        """Return the column sums: (n, K) to (n, M), or with patches maps (n, C, H, W) to (n, M, rows,
-        columns).
+        """Return the column sums: (n, K) to (n, M), or with patches maps (n, C, H, W)
+        to (n, M, rows, columns).
 
-        Of analog columns the exact sums: ``columns.column_errors`` adds what they and their cells do.
+        Of analog columns the exact sums: ``columns.column_errors`` adds what they
+        and their cells do.
         """
         if self.view.columns is not None:
             return self.sums(x, self.limited(unit)[0])
         return self.read(x, self.drawn(self.weight))
 
     def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
-        """Return the error of the column sums of ``x`` that newly sampled errors of the cells cause; shapes
-        as for ``forward``."""
+        """Return the error of the column sums of ``x`` that newly sampled errors of the
+        cells cause; shapes as for ``forward``."""
         return self.sums(x, self.error(*self.limited(unit)))
 
 
 def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Update one end ``held`` of a range: move it at once if the new value ``now`` is wider, slowly if it is
-    narrower. ``widest`` is the function max or min.
+    """Update one end ``held`` of a range: move it at once if the new value ``now`` is
+    wider, slowly if it is narrower. ``widest`` is the function max or min.
 
-    What is seen now is never cut, or no gradient would come from a sequence's calls of larger values.
+    What is seen now is never cut, or no gradient would come from a sequence's calls
+    of larger values.
     """
     held.copy_(widest(now, RANGE_MEMORY * held + (1 - RANGE_MEMORY) * now))
 

@@ -1,4 +1,5 @@
-"""The training loop: Adam, one-cycle schedule, averaged weights, best checkpoint by held-out images."""
+"""The training loop: Adam, one-cycle schedule, averaged weights, best checkpoint
+by held-out images."""
 
 import copy
 import io
@@ -15,11 +16,12 @@ from ndrite.emulator.spec import state_file
 
 
 class Augment:
-    """Random augmentation: shifts half of the images by up to ``shift`` pixels in each direction, and with
-    ``flip`` mirrors half of them.
+    """Random augmentation: shifts half of the images by up to ``shift`` pixels in each
+    direction, and with ``flip`` mirrors half of them.
 
-    Mirroring asks too much of 128 neurons (held-out accuracy 87.8 % with it, 89.7 % without), not of
-    convolutions. Built once over all images (n, side * side); ``batch`` gathers augmented rows.
+    Mirroring asks too much of 128 neurons (held-out accuracy 87.8 % with it, 89.7 %
+    without), not of convolutions. Built once over all images (n, side * side);
+    ``batch`` gathers augmented rows.
     """
 
     def __init__(
@@ -54,8 +56,8 @@ def save_state(
 ) -> None:
     """Write the state of a training run; the file is written completely or not at all.
 
-    ``run``: what a training step changes, by name; ``batches``: the generator of their order; ``mark``: what
-    training depends on, plain values by name.
+    ``run``: what a training step changes, by name; ``batches``: the generator of their
+    order; ``mark``: what training depends on, plain values by name.
     """
     content = {name: part.state_dict() for name, part in run.items()}
     generators = {"generator": batches.get_state(), "torch_generator": torch.get_rng_state()}
@@ -67,9 +69,10 @@ def save_state(
 def load_state(
     path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any]
 ) -> tuple[int, float]:
-    """Restore ``run`` and ``batches`` from a saved state; return the number of epochs done and the best
-    held-out accuracy. Nothing in the file is executed. Raises StateError when the file is not a state, was
-    edited, or belongs to another training run."""
+    """Restore ``run`` and ``batches`` from a saved state; return the number of
+    epochs done and the best held-out accuracy. Nothing in the file is executed.
+    Raises StateError when the file is not a state, was edited, or belongs to
+    another training run."""
     saved = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(saved), weights_only=True)
@@ -85,10 +88,11 @@ def load_state(
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Hyperparameters of training; ``average`` is the decay per step of the exponential average of the
-    weights.
+    """Hyperparameters of training; ``average`` is the decay per step of the exponential
+    average of the weights.
 
-    ``shift``, ``flip``: largest shift in pixels, and whether images are mirrored; square images only.
+    ``shift``, ``flip``: largest shift in pixels, and whether images are mirrored;
+    square images only.
     """
 
     epochs: int = 100
@@ -103,14 +107,16 @@ class Recipe:
 
 
 def averaging(steps: int) -> float:
-    """Return the decay per step of the weight average: 0.999, or less if there are under 5,000 ``steps``, so
-    that less than a hundredth of the initial weights remains in the average."""
+    """Return the decay per step of the weight average: 0.999, or less if there are
+    under 5,000 ``steps``, so that less than a hundredth of the initial weights
+    remains in the average."""
     return min(Recipe.average, max(0.0, 1.0 - 5.0 / max(steps, 1)))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training images and held-out images (n, inputs) in [0, 1], and the labels (n,) int64 of both."""
+    """Training images and held-out images (n, inputs) in [0, 1], and the labels
+    (n,) int64 of both."""
 
     images: Tensor
     labels: Tensor
@@ -137,12 +143,13 @@ def train(
     state: Path | None = None,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> float:
-    """Train a model in place; call ``checkpoint(model, epoch, accuracy)`` whenever the held-out accuracy is
-    the best so far.
+    """Train a model in place; call ``checkpoint(model, epoch, accuracy)`` whenever the
+    held-out accuracy is the best so far.
 
-    Accuracy is that of the averaged float weights on the held-out images, noise off. Returns the best one.
-    Raises EmulatorError: ``state`` belongs to another training, or the training set is smaller than a batch.
-    Raises Interrupted after Ctrl-C; the best checkpoint so far is kept.
+    Accuracy is that of the averaged float weights on the held-out images, noise off.
+    Returns the best one. Raises EmulatorError: ``state`` belongs to another training,
+    or the training set is smaller than a batch. Raises Interrupted after Ctrl-C; the
+    best checkpoint so far is kept.
 
     Parameters
     ----------
@@ -151,8 +158,8 @@ def train(
     side:
         Side of square images to augment as the recipe says; None: inputs are taken as they are.
     state:
-        Where every epoch's whole state goes, and where training goes on from if the file is there: the result
-        is that of an uninterrupted run.
+        Where every epoch's whole state goes, and where training goes on from if the
+        file is there: the result is that of an uninterrupted run.
     progress:
         Called as ``progress(epoch, epochs, accuracy, best)`` after every epoch.
     """

@@ -16,15 +16,15 @@ from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Shape
 
 SETTLED_VALUES = 1 << 26
-"""Limit on the number of values in the largest map of the samples from which batch normalisation is computed;
-it determines how many samples are used."""
+"""Limit on the number of values in the largest map of the samples from which batch
+normalisation is computed; it determines how many samples are used."""
 AT_ONCE = 1 << 24
 """Number of values in the largest map of the samples that an evaluation computes together."""
 
 
 class _Tensors(FloatArithmetic, PerTrainedKind):
-    """Arithmetic on PyTorch tensors: trained nodes are modules that compute their own result; pools and gates
-    are computed here."""
+    """Arithmetic on PyTorch tensors: trained nodes are modules that compute their own
+    result; pools and gates are computed here."""
 
     def trained(self, at: At, node: TrainedNode, maps: list[Tensor]) -> Tensor:
         """Return the result of a node with trained parameters, computed by the node."""
@@ -38,7 +38,8 @@ class _Tensors(FloatArithmetic, PerTrainedKind):
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Tensor) -> Tensor:
-        """Return the results ``y`` of an average or a gate clipped to 0..1, as maps store them."""
+        """Return the results ``y`` of an average or a gate clipped to 0..1,
+        as maps store them."""
         return y.clamp(0.0, 1.0)
 
 
@@ -58,11 +59,11 @@ def _pooled(pool: Pool, x: Tensor) -> Tensor:
 
 
 class TrainedNetwork(torch.nn.Module):
-    """A network in training: nodes that compute maps, as in ``ndrite.emulator.network.Network``. Nodes with
-    parameters are PyTorch modules.
+    """A network in training: nodes that compute maps, as in
+    ``ndrite.emulator.network.Network``. Nodes with parameters are PyTorch modules.
 
-    ``ndrite.emulator.learning.training.job`` makes one of widths, or of a float network. ``shapes``: of
-    every map.
+    ``ndrite.emulator.learning.training.job`` makes one of widths, or of a float
+    network. ``shapes``: of every map.
     """
 
     def __init__(
@@ -102,19 +103,20 @@ class TrainedNetwork(torch.nn.Module):
         return last(calls)[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
-        """Return the network's outputs for inputs x with noise off and without gradients, computed for some
-        of the samples at a time."""
+        """Return the network's outputs for inputs x with noise off and without
+        gradients, computed for some of the samples at a time."""
         self.eval()
         with torch.no_grad():
             return torch.cat([self(part) for part in x.split(max(1, AT_ONCE // self.largest))])
 
 
 def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
-    """Set the mean and variance of every batch normalisation to those that ``x`` (n, inputs) causes with
-    noise off.
+    """Set the mean and variance of every batch normalisation to those that ``x`` (n,
+    inputs) causes with noise off.
 
-    The running averages of training were taken through noisy, moving weights; averaged weights never had
-    any at all. Large maps use the first samples only (``SETTLED_VALUES``).
+    The running averages of training were taken through noisy, moving weights; averaged
+    weights never had any at all. Large maps use the first samples only
+    (``SETTLED_VALUES``).
     """
     model.eval()
     for neuron in model.neurons:
@@ -126,7 +128,8 @@ def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
 def export(
     model: TrainedNetwork, *, name: str, provenance: dict[str, Any], meaning: Meaning | None = None
 ) -> Network:
-    """Return the trained model as a float network, with normalisation folded into weights and bias."""
+    """Return the trained model as a float network, with normalisation folded into
+    weights and bias."""
     with torch.no_grad():
         factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
         nodes = []
@@ -142,8 +145,8 @@ def export(
 
 
 def halved(network: Network) -> Network:
-    """Return the network with weights rounded to half precision (11 bits). This halves the size of its
-    file."""
+    """Return the network with weights rounded to half precision (11 bits). This halves
+    the size of its file."""
 
     def rounded(product: Product) -> Product:
         weights = product.dense.weights.astype(np.float16).astype(np.float32)

@@ -9,19 +9,20 @@ from ndrite.emulator.network import Activation, Named, Ndr, Sampled
 from ndrite.emulator.spec.arithmetic import Array
 
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
-"""Kinds of neurons. ``ndr``: peak voltage and current of every neuron are trained; ``ndr-shared``: one peak
-voltage and current for the layer; ``ndr-fixed``: neither is trained. ``relu`` is scaled to a maximum of 1
-after training, ``clipped-relu`` is clipped at 1 during training."""
+"""Kinds of neurons. ``ndr``: peak voltage and current of every neuron are trained;
+``ndr-shared``: one peak voltage and current for the layer; ``ndr-fixed``: neither is
+trained. ``relu`` is scaled to a maximum of 1 after training, ``clipped-relu`` is
+clipped at 1 during training."""
 LOG_HEIGHT = -0.1
 LOG_CLIPPED = -1.2
-"""Initial logarithm of the gain of a normalised layer of clipped ReLUs: a pre-activation of 3.3 standard
-deviations gives output 1."""
+"""Initial logarithm of the gain of a normalised layer of clipped ReLUs: a
+pre-activation of 3.3 standard deviations gives output 1."""
 SHIFT = 0.3
 
 
 def interpolate(u: Tensor, points: Tensor) -> Tensor:
-    """Evaluate the curve ``points`` (2, P) at ``u`` (any shape): linear between the points, constant beyond
-    the first and the last one."""
+    """Evaluate the curve ``points`` (2, P) at ``u`` (any shape): linear between the
+    points, constant beyond the first and the last one."""
     x, y = points
     with torch.no_grad():
         right = torch.bucketize(u.detach().contiguous(), x).clamp(1, len(x) - 1)
@@ -31,8 +32,8 @@ def interpolate(u: Tensor, points: Tensor) -> Tensor:
 
 
 def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Evaluate each neuron's own curve at ``u`` (n, M) or (n, M, H, W). The curves are the values ``y`` (M,
-    P) at evenly spaced ``x`` (P,).
+    """Evaluate each neuron's own curve at ``u`` (n, M) or (n, M, H, W). The curves are
+    the values ``y`` (M, P) at evenly spaced ``x`` (P,).
 
     Linear between the points, held at the ends; differentiable in ``u`` and ``y``.
     """
@@ -47,23 +48,23 @@ def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 class Normalise(torch.nn.BatchNorm1d):
-    """Batch normalisation of each channel of (n, M) or (n, M, H, W). Gain and shift are no parameters of the
-    module; they are arguments of ``forward``."""
+    """Batch normalisation of each channel of (n, M) or (n, M, H, W). Gain and shift are
+    no parameters of the module; they are arguments of ``forward``."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__(outputs, affine=False)
 
     def forward(self, v: Tensor, gain: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-        """Normalise ``v``, multiply it by ``gain`` (M,) and add ``shift`` (M,); return the result in the same
-        shape."""
+        """Normalise ``v``, multiply it by ``gain`` (M,) and add ``shift`` (M,); return
+        the result in the same shape."""
         return torch.nn.functional.batch_norm(
             v, self.running_mean, self.running_var, gain, shift, self.training, self.momentum, self.eps
         )
 
     @property
     def spread(self) -> Tensor:
-        """Standard deviation (M,) of the values in recent batches, by which ``forward`` divides outside
-        training."""
+        """Standard deviation (M,) of the values in recent batches, by which ``forward``
+        divides outside training."""
         return torch.sqrt(self.running_var + self.eps)
 
     def settle(self, v: Tensor) -> None:
@@ -74,11 +75,12 @@ class Normalise(torch.nn.BatchNorm1d):
 
 
 class Neuron(torch.nn.Module):
-    """A layer of neurons: optional batch normalisation, a trainable shift, an optional second operand that is
-    added, then the function ``shape``, whose values are at least 0.
+    """A layer of neurons: optional batch normalisation, a trainable shift, an
+    optional second operand that is added, then the function ``shape``, whose
+    values are at least 0.
 
-    Without normalisation ``shift`` is the layer's bias. ``spread`` and ``mean`` are what export folds. All
-    take pre-activations (n, M) or maps of them (n, M, H, W).
+    Without normalisation ``shift`` is the layer's bias. ``spread`` and ``mean`` are
+    what export folds. All take pre-activations (n, M) or maps of them (n, M, H, W).
     """
 
     def __init__(self, outputs: int, view: ChipView = FLOAT, *, normalise: bool = True) -> None:
@@ -96,9 +98,9 @@ class Neuron(torch.nn.Module):
         weight: Tensor | None = None,
         added: Tensor | None = None,
     ) -> Tensor:
-        """Return the neurons' outputs for the column sums ``v``. ``beside`` is a second operand of the same
-        shape, which is multiplied by ``weight`` (M,) and added; ``added`` are errors of the sums, which
-        normalisation does not include."""
+        """Return the neurons' outputs for the column sums ``v``. ``beside`` is a second
+        operand of the same shape, which is multiplied by ``weight`` (M,) and added;
+        ``added`` are errors of the sums, which normalisation does not include."""
         if self.settling:
             self.settling = False
             self.settle(v)
@@ -118,23 +120,23 @@ class Neuron(torch.nn.Module):
         return True
 
     def gain(self) -> Tensor:
-        """Return the factor (M,) by which pre-activations are multiplied before ``shape``; 1 unless the
-        neurons train a gain."""
+        """Return the factor (M,) by which pre-activations are multiplied before
+        ``shape``; 1 unless the neurons train a gain."""
         return torch.ones_like(self.shift)
 
     def spread(self) -> Tensor:
-        """Return the standard deviation (M,) of recent batches by which the normalisation divides; 1 without
-        normalisation."""
+        """Return the standard deviation (M,) of recent batches by which the
+        normalisation divides; 1 without normalisation."""
         return torch.ones_like(self.shift) if self.norm is None else self.norm.spread
 
     def unit(self) -> Tensor:
-        """Return the change of the column sums (M,) that changes the argument of each neuron's function by 1,
-        from recent batches, without gradient."""
+        """Return the change of the column sums (M,) that changes the argument of each
+        neuron's function by 1, from recent batches, without gradient."""
         return (self.spread() / self.gain()).detach()
 
     def held(self) -> Tensor:
-        """Return the bias (M,) that bias cells have to hold, in the unit of the column sums, from recent
-        batches, without gradient."""
+        """Return the bias (M,) that bias cells have to hold, in the unit of the column
+        sums, from recent batches, without gradient."""
         mean = 0.0 if self.norm is None else self.norm.running_mean
         return (self.shift * self.spread() - mean).detach()
 
@@ -144,31 +146,34 @@ class Neuron(torch.nn.Module):
             self.norm.settle(v)
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Return what replaces normalisation and shift in the exported network: the divisor (M,) of the
-        weights, and the bias (M,), both float64."""
+        """Return what replaces normalisation and shift in the exported network: the
+        divisor (M,) of the weights, and the bias (M,), both float64."""
         if self.norm is None:
             return torch.ones_like(self.shift, dtype=torch.float64), self.shift.double()
         spread = torch.sqrt(self.norm.running_var.double() + self.norm.eps)
         return spread, self.shift.double() - self.norm.running_mean.double() / spread
 
     def shape(self, z: Tensor) -> Tensor:
-        """Return the neurons' outputs for pre-activations ``z``, which already include the gain."""
+        """Return the neurons' outputs for pre-activations ``z``, which already
+        include the gain."""
         raise NotImplementedError
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return three parts of the exported layer: the activation for the float network, the divisor (M,) of
-        the layer's pre-activations, and the factor on the next layer's weights."""
+        """Return three parts of the exported layer: the activation for the float
+        network, the divisor (M,) of the layer's pre-activations, and the factor on the
+        next layer's weights."""
         raise NotImplementedError
 
 
 class NdrNeuron(Neuron):
-    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak. The curve f is ``curve`` if given,
-    otherwise that of the chip's NDR device (``view.curve``); without either it is u exp(1 - u) for u > 0,
-    else 0.
+    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak. The curve f is
+    ``curve`` if given, otherwise that of the chip's NDR device (``view.curve``);
+    without either it is u exp(1 - u) for u > 0, else 0.
 
-    Three things are trainable per neuron, or shared, or not at all. The peak is the gain of the
-    normalisation, which so has none of its own. The height stays within the view's range. Both are kept as
-    logarithms. The state 0..1 sets the shape, where the view has a family of curves.
+    Three things are trainable per neuron, or shared, or not at all. The peak is the
+    gain of the normalisation, which so has none of its own. The height stays within the
+    view's range. Both are kept as logarithms. The state 0..1 sets the shape, where the
+    view has a family of curves.
     """
 
     values: Tensor
@@ -224,13 +229,14 @@ class NdrNeuron(Neuron):
         return height * u * torch.exp(1.0 - u)
 
     def unit(self) -> Tensor:
-        """Return the change of the column sums (M,) that takes each neuron from argument u = 0 to its peak, u
-        = 1."""
+        """Return the change of the column sums (M,) that takes each neuron from
+        argument u = 0 to its peak, u = 1."""
         return super().unit() * torch.exp(self._log_peaks()).detach()
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return the three parts of the exported layer as ``Neuron.exported``. Unless heights are absolute,
-        they are divided by the largest one, which becomes a factor on the next layer's weights."""
+        """Return the three parts of the exported layer as ``Neuron.exported``. Unless
+        heights are absolute, they are divided by the largest one, which becomes a
+        factor on the next layer's weights."""
         peak = torch.exp(self._log_peaks().double()).expand(self.outputs)
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
@@ -244,8 +250,8 @@ class NdrNeuron(Neuron):
         )
 
     def _own_curves(self) -> Tensor:
-        """Return each neuron's curve, (M, P), at the present state of its shape parameter, interpolated
-        linearly between the states whose curves are known."""
+        """Return each neuron's curve, (M, P), at the present state of its shape
+        parameter, interpolated linearly between the states whose curves are known."""
         steps = len(self.curves) - 1
         curve_numbers = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
         left = curve_numbers.detach().floor().clamp(max=steps - 1.0)
@@ -255,18 +261,20 @@ class NdrNeuron(Neuron):
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
             return self.log_peak
-        # An ECRAM multiplies its neuron's peak by a factor. Factors are relative to the layer's middle peak,
-        # because the input gains of all neurons of the layer are set for that peak.
+        # An ECRAM multiplies its neuron's peak by a factor. Factors are relative to the
+        # layer's middle peak, because the input gains of all neurons of the layer are
+        # set for that peak.
         low, high = (float(torch.tensor(p).log()) for p in self.view.peaks)
         middle = self.log_peak.mean()
         return middle + (self.log_peak - middle).clamp(low, high)
 
 
 class MonotonicNeuron(Neuron):
-    """A layer of ReLU, sigmoid or tanh neurons. If the layer is normalised, each neuron has a trainable gain.
+    """A layer of ReLU, sigmoid or tanh neurons. If the layer is normalised, each neuron
+    has a trainable gain.
 
-    ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export divides
-    by the largest activation seen when settling.
+    ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export
+    divides by the largest activation seen when settling.
     """
 
     top: Tensor
@@ -290,8 +298,8 @@ class MonotonicNeuron(Neuron):
         return torch.exp(self.log_gain)
 
     def unit(self) -> Tensor:
-        """Return the change of the column sums (M,) that changes the function's argument by 1; for ``relu``,
-        from 0 to the argument of its largest output."""
+        """Return the change of the column sums (M,) that changes the function's
+        argument by 1; for ``relu``, from 0 to the argument of its largest output."""
         return super().unit() * self.top if self.kind == "relu" else super().unit()
 
     def shape(self, z: Tensor) -> Tensor:
@@ -303,22 +311,22 @@ class MonotonicNeuron(Neuron):
         return torch.relu(z) if self.kind == "relu" else torch.sigmoid(z)
 
     def settle(self, v: Tensor) -> None:
-        """Set the normalisation to the mean and variance of the column sums ``v``, then the largest
-        activation of ``relu``."""
+        """Set the normalisation to the mean and variance of the column sums ``v``, then
+        the largest activation of ``relu``."""
         super().settle(v)
         if self.kind == "relu":
             self.top.fill_(float(self(v).max().clamp(min=1e-6)))
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return the three parts of the exported layer as ``Neuron.exported``, with the gain and the largest
-        activation folded into weights."""
+        """Return the three parts of the exported layer as ``Neuron.exported``, with the
+        gain and the largest activation folded into weights."""
         name = "relu" if self.kind == "clipped-relu" else self.kind
         return Named(name), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
 
 
 class SampledNeuron(Neuron):
-    """A layer of neurons with a sampled function, the same for every neuron. Only the shift of its sums is
-    trained."""
+    """A layer of neurons with a sampled function, the same for every neuron. Only the
+    shift of its sums is trained."""
 
     points: Tensor
 
@@ -332,8 +340,8 @@ class SampledNeuron(Neuron):
         return interpolate(z, self.points)
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return the three parts of the exported layer as ``Neuron.exported``, with the sampled function
-        unchanged."""
+        """Return the three parts of the exported layer as ``Neuron.exported``, with the
+        sampled function unchanged."""
         unit = torch.ones(1, dtype=torch.float64)
         return self.sampled, unit.expand(len(self.shift)), unit
 
@@ -346,8 +354,9 @@ def make_neuron(
     normalise: bool = True,
     height: float | None = None,
 ) -> Neuron:
-    """Build a layer of neurons of the kind ``kind``, a key of ``KINDS``; ``height`` as for ``NdrNeuron``.
-    Raises EmulatorError when ``height`` is given for a kind without heights."""
+    """Build a layer of neurons of the kind ``kind``, a key of ``KINDS``;
+    ``height`` as for ``NdrNeuron``. Raises EmulatorError when ``height`` is given
+    for a kind without heights."""
     if not kind.startswith("ndr"):
         if height is not None:
             raise EmulatorError(
@@ -359,11 +368,11 @@ def make_neuron(
 
 
 def neuron_of(activation: Activation, outputs: int, view: ChipView = FLOAT) -> Neuron:
-    """Build a layer of neurons that begins training with the function ``activation``, without normalisation.
-    The caller sets its shift.
+    """Build a layer of neurons that begins training with the function ``activation``,
+    without normalisation. The caller sets its shift.
 
-    An NDR neuron keeps the curve that the network was trained with, or takes the chip's where that is
-    ``x exp(1 - x)``; heights are absolute.
+    An NDR neuron keeps the curve that the network was trained with, or takes the chip's
+    where that is ``x exp(1 - x)``; heights are absolute.
     """
     if isinstance(activation, Sampled):
         return SampledNeuron(outputs, activation, view)

@@ -1,7 +1,8 @@
 """Trainable nodes of a float network, which compute maps (n, C, H, W) and export themselves.
 
-A map between full layers may have a factor: the training's values are the float network's times it. An
-unbounded ReLU and an NDR neuron's height set it; the layer behind multiplies its weights by it.
+A map between full layers may have a factor: the training's values are the float
+network's times it. An unbounded ReLU and an NDR neuron's height set it; the layer
+behind multiplies its weights by it.
 """
 
 from abc import abstractmethod
@@ -24,14 +25,16 @@ SKIP_MIN = 1e-6
 
 
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:
-    """Return the errors that analog columns and bias cells add to the exact column sums ``sums`` (n, M) or
-    (n, M, H, W) of inputs ``x``, in the unit of the sums.
+    """Return the errors that analog columns and bias cells add to the exact column sums
+    ``sums`` (n, M) or (n, M, H, W) of inputs ``x``, in the unit of the sums.
 
-    The counterpart of ``ndrite.emulator.mapping.weights``. A step sees one die: its cells, gains and offsets
-    are drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias
-    cells are programmed last, to hold what the columns lack on average as well; so the mean deviation of a
-    column is gone, and the bias cells' own error is in its place. ``unit`` (M,): weight of one unit of every
-    neuron, in which columns are alike; ``bias`` (M,): what the bias cells hold, in the unit of the sums.
+    The counterpart of ``ndrite.emulator.mapping.weights``. A step sees one die: its
+    cells, gains and offsets are drawn once for all samples of a batch, read noise of
+    the columns anew for each. As on the chip, bias cells are programmed last, to hold
+    what the columns lack on average as well; so the mean deviation of a column is gone,
+    and the bias cells' own error is in its place. ``unit`` (M,): weight of one unit of
+    every neuron, in which columns are alike; ``bias`` (M,): what the bias cells hold,
+    in the unit of the sums.
     """
     view = crossbar.view
     columns, scale = view.columns, view.noise_scale
@@ -61,8 +64,8 @@ def joined(node: Any, maps: list[Tensor]) -> Tensor:
 
 
 def cut(node: Any, maps: list[Tensor]) -> Tensor:
-    """Return the joined source maps of a node without the last rows and columns that none of its patches
-    reaches."""
+    """Return the joined source maps of a node without the last rows and columns that
+    none of its patches reaches."""
     _, height, width = node.patches.shape
     return joined(node, maps)[:, :, :height, :width]
 
@@ -76,7 +79,8 @@ class PerTrainedKind(PerKind):
 
 
 class TrainedNode(torch.nn.Module):
-    """Base class of nodes with trained parameters; a node reads the maps numbered ``sources``."""
+    """Base class of nodes with trained parameters; a node reads the maps
+    numbered ``sources``."""
 
     kind = "trained"
 
@@ -94,14 +98,16 @@ class TrainedNode(torch.nn.Module):
         raise NotImplementedError
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the node for the float network, and the factor by which its result has to be multiplied to
-        equal the trained node's result. ``factor`` is this factor of the map that the node reads."""
+        """Return the node for the float network, and the factor by which its result has
+        to be multiplied to equal the trained node's result. ``factor`` is this factor
+        of the map that the node reads."""
         raise NotImplementedError
 
 
 class TrainedProduct(TrainedNode):
-    """A trained matrix product: a crossbar, then neurons, which may add another map (the second operand) to
-    the sums first. Without neurons, a bias is added and the sums are returned.
+    """A trained matrix product: a crossbar, then neurons, which may add another map
+    (the second operand) to the sums first. Without neurons, a bias is added and the
+    sums are returned.
 
     The weight of the second operand is trained, one a column, and stays above 0.
     """
@@ -147,8 +153,9 @@ class TrainedProduct(TrainedNode):
         return self._placed(result)
 
     def _placed(self, y: Tensor) -> Tensor:
-        """Return the map (n, C, rows * g, columns * h) of column outputs y (n, M, rows, columns): the M
-        outputs of each patch position are spread over a block of (g, h) pixels (depth-to-space)."""
+        """Return the map (n, C, rows * g, columns * h) of column outputs y (n, M, rows,
+        columns): the M outputs of each patch position are spread over a block of (g, h)
+        pixels (depth-to-space)."""
         if self.block == (1, 1):
             return y
         (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
@@ -156,8 +163,8 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows * g, columns * h)
 
     def _gathered(self, y: Tensor) -> Tensor:
-        """Return column outputs (n, M, rows, columns) from a map y, whose blocks are regrouped by patch
-        position: the inverse of ``_placed``."""
+        """Return column outputs (n, M, rows, columns) from a map y, whose blocks are
+        regrouped by patch position: the inverse of ``_placed``."""
         if self.block == (1, 1):
             return y
         (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
@@ -165,9 +172,9 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows, columns)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the matrix product for the float network, and the factor by which its result has to be
-        multiplied to equal the trained one's. Normalisation, gains and ``factor`` (that of the input map) are
-        folded into weights and bias."""
+        """Return the matrix product for the float network, and the factor by which its
+        result has to be multiplied to equal the trained one's. Normalisation, gains and
+        ``factor`` (that of the input map) are folded into weights and bias."""
         weight = self.crossbar.limited(self._unit())[0].double() * factor
         if self.neuron is None:
             activation, spread, divisor, after = None, torch.ones(1), torch.ones(1), torch.ones(1)
@@ -191,18 +198,20 @@ class TrainedProduct(TrainedNode):
         return product, after.double()
 
     def _unit(self) -> Tensor:
-        """Return the change of the column sums (M,) that changes the argument of each neuron by 1. Columns
-        without neurons are outputs, which are compared with each other; they all have the unit 1."""
+        """Return the change of the column sums (M,) that changes the argument of each
+        neuron by 1. Columns without neurons are outputs, which are compared with each
+        other; they all have the unit 1."""
         weight = self.crossbar.weight.detach()
         return weight.new_ones(weight.shape[1]) if self.neuron is None else self.neuron.unit()
 
 
 class TrainedTable(TrainedNode):
-    """A table of trained functions of single values, one for each of the source channels ``channel`` (E,).
-    Gain (kept above 0) and shift are trained.
+    """A table of trained functions of single values, one for each of the source
+    channels ``channel`` (E,). Gain (kept above 0) and shift are trained.
 
-    ``gain`` and ``shift`` (G,), and the devices of ``neuron``, are of as many channels each, side by side. In
-    front of a crossbar that sums them the functions are a Kolmogorov-Arnold layer.
+    ``gain`` and ``shift`` (G,), and the devices of ``neuron``, are of as many channels
+    each, side by side. In front of a crossbar that sums them the functions are a
+    Kolmogorov-Arnold layer.
     """
 
     channel: Tensor
@@ -231,9 +240,9 @@ class TrainedTable(TrainedNode):
         return y.reshape(x.shape)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the table step as a node of the float network, with the trained gain and shift and a device
-        for every channel. Also return the factor by which this node's result has to be multiplied to equal
-        the trained node's result."""
+        """Return the table step as a node of the float network, with the trained gain
+        and shift and a device for every channel. Also return the factor by which this
+        node's result has to be multiplied to equal the trained node's result."""
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
             devices = len(activation.peak)
@@ -243,6 +252,6 @@ class TrainedTable(TrainedNode):
         return Table(self.sources, self.channel.numpy(), floats_of(gain), floats_of(shift), activation), after
 
     def _each(self, values: Tensor) -> Tensor:
-        """Return ``values`` (G,) repeated to (E,), one value for each channel: each value is used by E / G
-        neighbouring channels."""
+        """Return ``values`` (G,) repeated to (E,), one value for each channel: each
+        value is used by E / G neighbouring channels."""
         return values.repeat_interleave(len(self.channel) // len(values))

@@ -1,5 +1,5 @@
-"""The chip's errors as training applies them. NumPy only, so that a view can be made and shown without
-PyTorch."""
+"""The chip's errors as training applies them. NumPy only, so that a view can be made
+and shown without PyTorch."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -32,13 +32,14 @@ FAMILY_STATES = 17
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnsView:
-    """Errors of analog columns that share one transimpedance, as ``ndrite.emulator.mapping.weights`` builds
-    them.
+    """Errors of analog columns that share one transimpedance, as
+    ``ndrite.emulator.mapping.weights`` builds them.
 
     Attributes
     ----------
     noise, offset:
-        Deviations at a read and of a column, in parts of the largest column current of the layer.
+        Deviations at a read and of a column, in parts of the largest column
+        current of the layer.
     gain:
         Deviation of a column's gain.
     bias_cells:
@@ -53,36 +54,40 @@ class ColumnsView:
 
 @record(kw_only=True)
 class ChipView:
-    """The errors of a chip that the forward pass of training applies. Weights are relative to a column's
-    largest weight.
+    """The errors of a chip that the forward pass of training applies. Weights are
+    relative to a column's largest weight.
 
     Attributes
     ----------
     sigma:
-        Deviation of an effective weight programmed to level 0, 1, ..., L-1, float64 (L,); None: weights are
-        floats without levels or error.
+        Deviation of an effective weight programmed to level 0, 1, ..., L-1, float64
+        (L,); None: weights are floats without levels or error.
     read_noise:
         Deviation of an effective weight at a read.
     clip_rms:
-        A column's largest weight, in root mean squares of the column, or of the layer where ``columns`` share
-        one transimpedance; None: its own largest one.
+        A column's largest weight, in root mean squares of the column, or of the layer
+        where ``columns`` share one transimpedance; None: its own largest one.
     noise_scale:
         Factor on all deviations of cells and columns.
     columns:
-        Analog columns with nothing digital behind them; None: converters, or a digital scale a column.
+        Analog columns with nothing digital behind them; None: converters, or a
+        digital scale a column.
     peak_variation, height_variation:
         Deviation of a neuron's peak voltage and current, in parts of them.
     adc_bits, tile_rows, adc_noise:
-        Converters: bits, rows that add before conversion, noise in steps; None bits: no converter.
+        Converters: bits, rows that add before conversion, noise in steps; None
+        bits: no converter.
     output_codes:
         Whether a neuron's output is rounded to 255 steps.
     curve:
-        The neuron's curve, float64 (2, P), as ``ndrite.emulator.network.Ndr.curve``; None: ``x exp(1 - x)``.
+        The neuron's curve, float64 (2, P), as ``ndrite.emulator.network.Ndr.curve``;
+        None: ``x exp(1 - x)``.
     family:
-        Where the ECRAM sets the curve's shape: outputs (S, P) at S states, evenly from 0 to 1, over the u of
-        ``curve``, which are evenly spaced.
+        Where the ECRAM sets the curve's shape: outputs (S, P) at S states, evenly from
+        0 to 1, over the u of ``curve``, which are evenly spaced.
     heights, peaks:
-        Least and greatest height, and factor on the layer's middle peak, that the ECRAM reaches.
+        Least and greatest height, and factor on the layer's middle peak, that
+        the ECRAM reaches.
     """
 
     sigma: Floats | None = None
@@ -112,12 +117,13 @@ FLOAT = ChipView()
 
 
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:
-    """Return the errors of a chip description that training applies: levels, programming error and drift at
-    the chip's time, read noise, converters or columns, output steps, the nominal device's curve, the range of
-    the ECRAM and, for neurons driven by analog columns, device-to-device variation.
+    """Return the errors of a chip description that training applies: levels,
+    programming error and drift at the chip's time, read noise, converters or columns,
+    output steps, the nominal device's curve, the range of the ECRAM and, for neurons
+    driven by analog columns, device-to-device variation.
 
-    Stuck cells and wires are left to compilation and calibration, and so are differences between devices
-    behind converters.
+    Stuck cells and wires are left to compilation and calibration, and so are
+    differences between devices behind converters.
     """
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets, span = level_targets(cell), cell.g_max_uS - cell.g_min_uS

@@ -1,5 +1,5 @@
-"""Calibration with the chip in the loop: forward passes on the board, pulses to the ECRAMs, weights
-unchanged."""
+"""Calibration with the chip in the loop: forward passes on the board, pulses to the
+ECRAMs, weights unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arithmetic import Codes, Floats, Ints
 
 Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
-"""Function ``infer(x, first_index)`` that returns the outputs of the board as it is programmed."""
+"""Function ``infer(x, first_index)`` that returns the outputs of the board as
+it is programmed."""
 Load = Callable[[Program], None]
 """Function ``load(program)`` that programs the board."""
 
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
-"""Decays of the running mean and mean square of the gradient, and the term that prevents a division by 0, as
-in Adam. The decays are faster than usual, as there are few steps."""
+"""Decays of the running mean and mean square of the gradient, and the term
+that prevents a division by 0, as in Adam. The decays are faster than usual, as
+there are few steps."""
 PULSES_MAX = 200
 """Largest number of pulses for a device in one step."""
 SIGN_PART = 1 / 3
@@ -38,8 +40,9 @@ class Plan:
     rate:
         Largest change of a state in the first step, falling to a tenth by a cosine.
     method:
-        ``gradient``: the model's gradient, normalised per device; ``sign``: one fixed number of pulses by its
-        sign (Manhattan); ``perturb``: simultaneous perturbation, two forward passes a step, no model at all.
+        ``gradient``: the model's gradient, normalised per device; ``sign``: one fixed
+        number of pulses by its sign (Manhattan); ``perturb``: simultaneous
+        perturbation, two forward passes a step, no model at all.
     seed:
         Seed of batches, devices and pulse noise.
     """
@@ -53,8 +56,8 @@ class Plan:
 
 @dataclass(eq=False)
 class CalibrationResult:
-    """Result of a calibration: the program and die, the cross entropy of the batch at each step, and the
-    number of pulses of every device, by layer and kind of ECRAM."""
+    """Result of a calibration: the program and die, the cross entropy of the batch at
+    each step, and the number of pulses of every device, by layer and kind of ECRAM."""
 
     program: Program
     die: Die
@@ -78,7 +81,8 @@ def calibrate(
     plan: Plan,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationResult:
-    """Tune the ECRAMs at the neurons of a chip that is reached through the functions ``infer`` and ``load``.
+    """Tune the ECRAMs at the neurons of a chip that is reached through the functions
+    ``infer`` and ``load``.
 
     Parameters
     ----------
@@ -91,8 +95,8 @@ def calibrate(
 
     Returns
     -------
-    The result; the board holds its program at the end. After Ctrl-C the board holds the last whole step's
-    program.
+    The result; the board holds its program at the end. After Ctrl-C the board holds the
+    last whole step's program.
     """
     rng, loop = np.random.default_rng([plan.seed, 1]), _Loop(tunable, infer, load, plan)
     rules = [Rule(bank.states.size, sign=plan.method == "sign") for *_, bank in loop.banks]
@@ -111,8 +115,8 @@ def calibrate(
         for (_, kind, bank), gradient, rule in zip(loop.banks, gradients, rules, strict=True):
             change = rule.change(gradient, rate)
             if kind == "current":
-                # Only differences between the heights decide the class. Their sum is kept, because the ranges
-                # of the output converters are set for it.
+                # Only differences between the heights decide the class. Their sum is
+                # kept, because the ranges of the output converters are set for it.
                 change = change - change.mean()
             bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()
@@ -125,9 +129,9 @@ def calibrate(
 
 
 class _Loop:
-    """State of a calibration: the chip's banks of ECRAMs, each with its layer's number and the kind of
-    parameter that it sets; the states read from them; and the program on the board. ``used`` counts the
-    samples that the board has processed."""
+    """State of a calibration: the chip's banks of ECRAMs, each with its layer's number
+    and the kind of parameter that it sets; the states read from them; and the program
+    on the board. ``used`` counts the samples that the board has processed."""
 
     def __init__(self, tunable: Tunable, infer: Infer, load: Load, plan: Plan) -> None:
         self._tunable, self._infer, self._load = tunable, infer, load
@@ -154,9 +158,9 @@ class _Loop:
     def perturbed(
         self, x: Codes, labels: npt.NDArray[np.integer], rate: float, rng: np.random.Generator
     ) -> tuple[float, list[Floats]]:
-        """Estimate gradients by perturbation (J. Spall's SPSA, 1992): move all states a little in a random
-        direction and then in the opposite direction, with a forward pass after each move. Return the mean
-        loss and the gradient of each bank."""
+        """Estimate gradients by perturbation (J. Spall's SPSA, 1992): move all states a
+        little in a random direction and then in the opposite direction, with a forward
+        pass after each move. Return the mean loss and the gradient of each bank."""
         before = [bank.states for *_, bank in self.banks]
         signs = [rng.choice([-1.0, 1.0], states.size) for states in before]
         losses: list[float] = []
@@ -175,20 +179,22 @@ class _Loop:
         for (*_, bank), was, move, back_move in zip(self.banks, before, *moves, strict=True):
             apart = move - back_move
             gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
-            # After the measurement, move the devices back to their former states, as closely as pulses can.
+            # After the measurement, move the devices back to their former states, as
+            # closely as pulses can.
             bank.pulse(bank.toward(was - bank.states, 2 * PULSES_MAX))
         return float(np.mean(losses)), gradients
 
 
 def rate_at(rate: float, step: int, steps: int) -> float:
-    """Return the largest state change at step number ``step``. It falls along a cosine, from ``rate`` at step
-    0 to a tenth of ``rate`` at step ``steps``."""
+    """Return the largest state change at step number ``step``. It falls along a cosine,
+    from ``rate`` at step 0 to a tenth of ``rate`` at step ``steps``."""
     return float(rate * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps))))
 
 
 class Rule:
-    """Optimiser of one bank of ``count`` ECRAM devices: computes wanted state changes from gradients. It
-    keeps running means of the gradients, except with ``sign`` (Manhattan rule), which needs none."""
+    """Optimiser of one bank of ``count`` ECRAM devices: computes wanted state changes
+    from gradients. It keeps running means of the gradients, except with ``sign``
+    (Manhattan rule), which needs none."""
 
     def __init__(self, count: int, *, sign: bool = False) -> None:
         self._mean, self._square = np.zeros(count), np.zeros(count)
@@ -196,8 +202,8 @@ class Rule:
         self._steps = 0
 
     def change(self, gradient: Floats, rate: float) -> Floats:
-        """Return the wanted changes of state (n,), each at most ``rate`` in size, for the ``gradient`` (n,)
-        with respect to the states."""
+        """Return the wanted changes of state (n,), each at most ``rate`` in size, for
+        the ``gradient`` (n,) with respect to the states."""
         if self._sign:
             return np.asarray(-rate * SIGN_PART * np.sign(gradient), np.float64)
         self._steps += 1

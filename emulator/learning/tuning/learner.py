@@ -1,4 +1,5 @@
-"""The learner's model of the chip: the float network at the ECRAM states that were read, and its gradient."""
+"""The learner's model of the chip: the float network at the ECRAM states that were
+read, and its gradient."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,25 +18,27 @@ from ndrite.emulator.spec.arithmetic import Array, Codes, Floats
 
 NEWTON_STEPS = 8
 SCALE_MAX = 100.0
-"""Largest factor on logits of unit deviation; if all samples are classified correctly, the best factor is
-infinite."""
+"""Largest factor on logits of unit deviation; if all samples are classified correctly,
+the best factor is infinite."""
 SLOPE_STEP = 1e-3
 """Half the distance in u over which a curve's slope is computed as a difference quotient."""
 
 Knobs = dict[str, Floats]
-"""Gradient of the loss with respect to the states of one tunable layer, by kind of ECRAM, each (M,)."""
+"""Gradient of the loss with respect to the states of one tunable layer, by kind of
+ECRAM, each (M,)."""
 
 
 class Learner:
-    """Computes gradients of the cross entropy with respect to ECRAM states, from a board's logits and a float
-    model of the chip.
+    """Computes gradients of the cross entropy with respect to ECRAM states, from a
+    board's logits and a float model of the chip.
 
-    The forward pass is the chip's; only the way back goes through the model, whose weights are the float
-    network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
-    al., Nature 601, 549 (2022)). What the chip's devices really are stays unknown to it, and what its cells
-    are too, unless ``cells``: a test read of the cells is known, and gradients go back through the effective
-    weights that the program holds, in the float network's units. Raises CompileError when ``network``, which
-    the program was compiled from, is no chain.
+    The forward pass is the chip's; only the way back goes through the model, whose
+    weights are the float network's and whose neurons are nominal devices at the states
+    as read (physics-aware training: Wright et al., Nature 601, 549 (2022)). What the
+    chip's devices really are stays unknown to it, and what its cells are too, unless
+    ``cells``: a test read of the cells is known, and gradients go back through the
+    effective weights that the program holds, in the float network's units. Raises
+    CompileError when ``network``, which the program was compiled from, is no chain.
     """
 
     def __init__(self, network: Network, tunable: Tunable, *, cells: bool = False) -> None:
@@ -62,8 +65,8 @@ class Learner:
         return np.asarray(self.network.products[0].patches.cut(maps)[:, 0] / 255, np.float64)
 
     def correct(self, x: Codes, chip: Chip, measures: Mitigation) -> None:
-        """Set the model's biases and gains so that they compensate the errors of its cells on ``x``, as
-        compiling does."""
+        """Set the model's biases and gains so that they compensate the errors of its
+        cells on ``x``, as compiling does."""
         h = exact = self._inputs(x)
         for i, layer in enumerate(self.network.layers):
             exact_sums = exact @ layer.weights.astype(np.float64)
@@ -85,12 +88,13 @@ class Learner:
         outputs: npt.NDArray[np.int32],
         states: Sequence[States],
     ) -> tuple[float, list[Knobs]]:
-        """Return two values: the cross entropy of the board's ``outputs`` (n, outputs), and its gradient with
-        respect to the states, up to one common factor.
+        """Return two values: the cross entropy of the board's ``outputs`` (n, outputs),
+        and its gradient with respect to the states, up to one common factor.
 
-        ``x`` uint8 (n, inputs), ``labels`` (n,). Outputs are taken times the one factor with the least cross
-        entropy: the largest output decides, so a step that only makes all of them larger is worth nothing,
-        and would drive the output converters out of their range.
+        ``x`` uint8 (n, inputs), ``labels`` (n,). Outputs are taken times the one factor
+        with the least cross entropy: the largest output decides, so a step that only
+        makes all of them larger is worth nothing, and would drive the output converters
+        out of their range.
         """
         signals, slopes = self._forward(x, states)
         logits = centred(outputs.astype(np.float64))
@@ -108,13 +112,13 @@ class Learner:
         return loss, [k for k in knobs if k is not None]
 
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
-        """Return the gradient of the loss with respect to a layer's ECRAM states, by the chain rule from
-        ``back``, the gradient with respect to the layer's outputs ``y``, all (n, M). ``u`` are the
-        pre-activations z, and ``slope`` is dy/dz."""
+        """Return the gradient of the loss with respect to a layer's ECRAM states, by
+        the chain rule from ``back``, the gradient with respect to the layer's outputs
+        ``y``, all (n, M). ``u`` are the pre-activations z, and ``slope`` is dy/dz."""
         ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
-        # Chain rule: y = h f(z / p) has the derivative dy / d ln p = -z dy/dz with respect to the logarithm
-        # of its peak.
+        # Chain rule: y = h f(z / p) has the derivative dy / d ln p = -z dy/dz with
+        # respect to the logarithm of its peak.
         by_log_peak = -(back * slope * u).sum(axis=0)
         low, high = ecram.current_factors
         current = by_log_height * (high - low) / ecram.current(states.current)
@@ -127,8 +131,8 @@ class Learner:
     def _forward(
         self, x: Codes, states: Sequence[States]
     ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
-        """Return two lists: the outputs of every layer, and for each hidden layer the pair (z, dy/dz),
-        float64 (n, M) each."""
+        """Return two lists: the outputs of every layer, and for each hidden layer the
+        pair (z, dy/dz), float64 (n, M) each."""
         h = self._inputs(x)
         signals, slopes = [], []
         for i, layer in enumerate(self.network.layers):
@@ -156,15 +160,15 @@ def _activated(activation: Activation, z: Floats) -> Floats:
 
 
 def weight_of_code(codes: Floats, weights: Floats) -> Floats:
-    """Return the float weight (M,) that one code represents in each column, where the weights ``weights`` (K,
-    M) were programmed as the codes ``codes`` (K, M)."""
+    """Return the float weight (M,) that one code represents in each column, where the
+    weights ``weights`` (K, M) were programmed as the codes ``codes`` (K, M)."""
     per_weight = (codes * weights).sum(axis=0) / np.maximum(np.square(weights).sum(axis=0), 1e-30)
     return np.asarray(np.where(per_weight > 0, 1 / np.maximum(per_weight, 1e-30), 0.0), np.float64)
 
 
 def shape_and_slope(shape: Callable[[Any], Array], u: Floats) -> tuple[Floats, Floats]:
-    """Return two arrays: the curve ``shape`` at ``u``, clipped to 0..1, and its slope there (the difference
-    quotient over 2 ``SLOPE_STEP``)."""
+    """Return two arrays: the curve ``shape`` at ``u``, clipped to 0..1, and its slope
+    there (the difference quotient over 2 ``SLOPE_STEP``)."""
     y, above, below = (
         np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)
     )
@@ -177,22 +181,23 @@ def centred(logits: Floats) -> Floats:
 
 
 def softmax(logits: Floats) -> Floats:
-    """Return the class probabilities (n, classes) that the softmax function computes from ``logits``."""
+    """Return the class probabilities (n, classes) that the softmax function
+    computes from ``logits``."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
 
 
 def cross_entropy(logits: Floats, labels: npt.NDArray[np.integer], scale: float) -> tuple[float, Floats]:
-    """Return the cross entropy of the centred ``logits`` (n, classes) times ``scale``, and the class
-    probabilities."""
+    """Return the cross entropy of the centred ``logits`` (n, classes) times ``scale``,
+    and the class probabilities."""
     probability = softmax(logits * scale)
     right = probability[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(right, 1e-12)).mean()), probability
 
 
 def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
-    """Return the factor > 0 by which the centred ``logits`` (n, classes) have the smallest cross entropy,
-    found by Newton's method."""
+    """Return the factor > 0 by which the centred ``logits`` (n, classes) have the
+    smallest cross entropy, found by Newton's method."""
     size = max(float(logits.std()), 1e-12)
     unit, rows = logits / size, np.arange(len(labels))
     scale = 3.0
@@ -201,7 +206,7 @@ def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
         mean = (probability * unit).sum(axis=1)
         slope = float((mean - unit[rows, labels]).mean())
         bend = float(((probability * unit * unit).sum(axis=1) - mean**2).mean())
-        # Newton's step is limited to a factor of three, because far from the optimum the second derivative is
-        # nearly 0 and the step would be too large.
+        # Newton's step is limited to a factor of three, because far from the optimum
+        # the second derivative is nearly 0 and the step would be too large.
         scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
     return min(scale, SCALE_MAX) / size

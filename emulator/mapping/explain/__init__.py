@@ -1,4 +1,5 @@
-"""Explanation of errors: one compiled network, with its causes of error switched on one at a time.
+"""Explanation of errors: one compiled network, with its causes of error switched
+on one at a time.
 
 Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network,mapping} only.
 """

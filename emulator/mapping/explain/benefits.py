@@ -22,8 +22,8 @@ WRITE_VERIFY_ATTEMPTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Result of one compilation on the golden model: its score in ``measure``, and its SNR in dB relative to
-    the float network."""
+    """Result of one compilation on the golden model: its score in ``measure``, and its
+    SNR in dB relative to the float network."""
 
     name: str
     measure: str
@@ -31,13 +31,15 @@ class Outcome:
     snr_db: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain types for JSON; the score has the name of the measure as its key."""
+        """Return the fields as plain types for JSON; the score has the name of the
+        measure as its key."""
         return {"name": self.name, "snr_db": self.snr_db, self.measure: self.score}
 
 
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
-    """Return the sets of mitigation measures to compare, by name: none, the defaults, the defaults with each
-    measure switched on or off in turn, and the defaults with write-verify."""
+    """Return the sets of mitigation measures to compare, by name: none, the
+    defaults, the defaults with each measure switched on or off in turn, and the
+    defaults with write-verify."""
     default = Mitigation()
     default = dataclasses.replace(
         default,
@@ -75,8 +77,8 @@ def mitigation_benefits(
     reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Return score and SNR of a network for each set of measures in ``mitigations``, as means over the chips
-    ``seeds``. ``reads`` is the seed of the read noise."""
+    """Return score and SNR of a network for each set of measures in ``mitigations``, as
+    means over the chips ``seeds``. ``reads`` is the seed of the read noise."""
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():
@@ -108,7 +110,8 @@ def judge(
     seed: int = 0,
     noise: bool = True,
 ) -> Outcome:
-    """Return score and SNR of one compiled network on the golden model; ``task`` as for ``explain``."""
+    """Return score and SNR of one compiled network on the golden model; ``task``
+    as for ``explain``."""
     out = Core(compiled.program).infer(x, seed=seed, noise=noise)
     logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
     reference = network.forward(x.astype(np.float32) / np.float32(INPUT_MAX)).astype(np.float64)

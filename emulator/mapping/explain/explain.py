@@ -1,4 +1,5 @@
-"""Score and output SNR by cause of error: each cause alone, all together, and the program itself."""
+"""Score and output SNR by cause of error: each cause alone, all together, and
+the program itself."""
 
 import dataclasses
 from collections.abc import Callable
@@ -22,13 +23,14 @@ SNR_MAX_DB = 100.0
 
 
 def accuracy(outputs: Array, labels: Array) -> float:
-    """Return the fraction of rows whose largest output (the first of equal ones) is at the index that the
-    label gives; NaN without rows."""
+    """Return the fraction of rows whose largest output (the first of equal ones) is at
+    the index that the label gives; NaN without rows."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
 
 
 class Judge:
-    """Scores outputs (n, M), in the model's unit, against labels in the form of ``Task.answers``.
+    """Scores outputs (n, M), in the model's unit, against labels in the form of
+    ``Task.answers``.
 
     Without a ``task``, integers (n,) are classes and anything else is values (n, M).
     """
@@ -50,8 +52,9 @@ class Judge:
         return self.task.score(out, self.labels)
 
     def judged(self, out: Floats) -> dict[str, Any]:
-        """Return the score of the outputs ``out``. If each sample is either right or wrong, also return how
-        many samples became wrong (lost) and right (won) compared with the reference outputs."""
+        """Return the score of the outputs ``out``. If each sample is either right or
+        wrong, also return how many samples became wrong (lost) and right (won) compared
+        with the reference outputs."""
         row: dict[str, Any] = {"score": self.score(out)}
         if self._known is not None:
             right = self.task.right(out, self.labels)
@@ -67,12 +70,13 @@ def _task_by(labels: Array, outputs: int) -> Task:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of an explanation, the effect of one cause of error: SNR in dB relative to the float network's
-    outputs, and ``score`` in the explanation's measure.
+    """One row of an explanation, the effect of one cause of error: SNR in dB relative
+    to the float network's outputs, and ``score`` in the explanation's measure.
 
-    ``lost`` counts samples that the float network has right and this one wrong, ``won`` the reverse.
-    ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
-    program, which has whatever it was mapped with.
+    ``lost`` counts samples that the float network has right and this one wrong,
+    ``won`` the reverse. ``*_corrected``: with the column gains and biases fitted
+    on the samples, as compiling does; None for the program, which has whatever
+    it was mapped with.
     """
 
     cause: str
@@ -89,9 +93,9 @@ class Row:
 
 @record(kw_only=True)
 class Explanation:
-    """Table of the causes of error of a mapped network: one row per cause, then a row for all causes together
-    and a row for the program. ``measure`` is one of ``spec.task.MEASURES``; ``reference`` is the float
-    network's score."""
+    """Table of the causes of error of a mapped network: one row per cause, then a row
+    for all causes together and a row for the program. ``measure`` is one of
+    ``spec.task.MEASURES``; ``reference`` is the float network's score."""
 
     network: str
     chip: str
@@ -126,7 +130,8 @@ class Explanation:
         return self.measure in (ACCURACY, LABEL_ACCURACY)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain types for JSON; scores have the name of the measure as their key."""
+        """Return the fields as plain types for JSON; scores have the name of the
+        measure as their key."""
         plain = dataclasses.asdict(self)
         for row in plain["rows"]:
             row[self.measure], row[f"{self.measure}_corrected"] = row.pop("score"), row.pop("score_corrected")
@@ -147,8 +152,9 @@ def explain(
 ) -> Explanation:
     """Compute what each cause of error costs a mapped network in score and SNR.
 
-    Every cause is read from the one die in hand: the programming error of its cells, not of cells at large.
-    Causes do not add up: noise powers do when errors are small and independent, accuracies hardly ever.
+    Every cause is read from the one die in hand: the programming error of its cells,
+    not of cells at large. Causes do not add up: noise powers do when errors are small
+    and independent, accuracies hardly ever.
 
     Parameters
     ----------
@@ -157,7 +163,8 @@ def explain(
     samples:
         The inputs that corrections are found on, uint8 (n, inputs).
     x, labels:
-        uint8 (n, inputs) to judge by, and classes (n,) or targets (n, outputs) in the model's unit.
+        uint8 (n, inputs) to judge by, and classes (n,) or targets (n, outputs) in
+        the model's unit.
     task:
         The task of the outputs; labels are then in the form of ``Task.answers``.
     seed:
@@ -207,9 +214,9 @@ def _corrected(field: str) -> str:
 
 
 def snr_db(reference: Floats, out: Floats) -> float:
-    """Return the signal-to-noise ratio in decibels: the power of ``reference`` (n, M) about its columns'
-    means, over the power of ``out - reference``. At least ``-SNR_MAX_DB``, also if ``reference`` does not
-    vary."""
+    """Return the signal-to-noise ratio in decibels: the power of ``reference`` (n, M)
+    about its columns' means, over the power of ``out - reference``. At least
+    ``-SNR_MAX_DB``, also if ``reference`` does not vary."""
     error = float(np.square(out - reference).mean(axis=0).sum())
     signal = float(reference.var(axis=0).sum())
     if error <= signal * 10 ** (-SNR_MAX_DB / 10):

@@ -44,8 +44,8 @@ CONVERTING = {"ADC nonlinearity", "ADC clipping", "ADC rounding", "converter mis
 VALUES_MAX = 1 << 25
 """Largest number of patch values computed together, unless a single sample has more."""
 CORRECTED_ROWS = 1 << 14
-"""Largest number of patches from which column corrections are computed, if there is more than one patch per
-sample."""
+"""Largest number of patches from which column corrections are computed, if there is
+more than one patch per sample."""
 
 LATER = "drift since correction"
 CAUSES: dict[str, str] = {
@@ -72,11 +72,12 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """Return a dictionary from each cause of error to the change (K, M) that it makes to the weights of one
-    matrix product on this die, in the unit of the float weights.
+    """Return a dictionary from each cause of error to the change (K, M) that it makes
+    to the weights of one matrix product on this die, in the unit of the float weights.
 
-    The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
-    effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
+    The changes are consecutive differences along the chain float, levels, programmed,
+    aged, faulted, effective, codes, so their sum is exactly the difference of the
+    chip's weights from the float network's.
     """
     mapped, cells, cell = array.mapped, array.mapped.cells, chip.cell
     per_uS = mapped.limits / (cell.g_max_uS - cell.g_min_uS)
@@ -91,8 +92,9 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     parts = settled_parts(cells.effective, chip, cells.place)
-    # Wire loss is what is lost besides settling, so the effective conductance is divided by the settled
-    # fraction. Where that fraction is 0, the division is not possible, and the whole loss counts as settling.
+    # Wire loss is what is lost besides settling, so the effective conductance is
+    # divided by the settled fraction. Where that fraction is 0, the division is not
+    # possible, and the whole loss counts as settling.
     wired = weights(np.divide(cells.effective, parts, out=cells.faulted.copy(), where=parts > 0))
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:
@@ -110,11 +112,12 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
 
 @record()
 class Stage:
-    """One matrix product on the die: its layer in the program (integer codes), its array of cells, and by how
-    much each cause of error changes its float weights.
+    """One matrix product on the die: its layer in the program (integer codes), its
+    array of cells, and by how much each cause of error changes its float weights.
 
-    ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1. ``compression`` (M,): what
-    each column's amplifier adds to 1 in the denominator at the end of its converter's range.
+    ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1.
+    ``compression`` (M,): what each column's amplifier adds to 1 in the denominator at
+    the end of its converter's range.
     """
 
     node: Product
@@ -132,7 +135,8 @@ class Stage:
 
 
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
-    """Return the data that ``Forward`` needs of a mapped network: one ``Stage`` for each matrix product."""
+    """Return the data that ``Forward`` needs of a mapped network: one ``Stage`` for
+    each matrix product."""
     built: list[Stage] = []
     for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
         wide = blocked(packed(node, step.patches.groups), step.block)
@@ -145,8 +149,8 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
 
 
 def _compression(die: Die, number: int, columns: int) -> Floats:
-    """Sample how strongly the amplifiers of the columns (M,) of matrix product ``number`` compress. The
-    values depend only on the die's seed and the number."""
+    """Sample how strongly the amplifiers of the columns (M,) of matrix product
+    ``number`` compress. The values depend only on the die's seed and the number."""
     readout = die.chip.readout
     lost = readout.compression_percent / 100
     drawn = np.random.Generator(np.random.Philox(key=[die.seed, number])).standard_normal(columns)
@@ -156,11 +160,11 @@ def _compression(die: Die, number: int, columns: int) -> Floats:
 
 @dataclass(eq=False)
 class Forward(FloatArithmetic):
-    """Forward pass of a mapped network in floats, in the float network's unit. Only the named causes of error
-    are switched on.
+    """Forward pass of a mapped network in floats, in the float network's unit. Only the
+    named causes of error are switched on.
 
-    ``seed`` is of the read noise; this model's draws are not the golden model's. ``corrections``: column
-    gains and biases of each product, found on samples.
+    ``seed`` is of the read noise; this model's draws are not the golden model's.
+    ``corrections``: column gains and biases of each product, found on samples.
     """
 
     network: Network
@@ -172,14 +176,14 @@ class Forward(FloatArithmetic):
     corrections: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def correct(self, samples: Codes) -> None:
-        """Compute corrections of column gains (if the chip can set them) and biases from ``samples`` uint8
-        (n, inputs)."""
+        """Compute corrections of column gains (if the chip can set them) and biases
+        from ``samples`` uint8 (n, inputs)."""
         positions_max = max((s.node.patches.positions for s in self.built), default=1)
         few = samples if positions_max == 1 else samples[: max(16, CORRECTED_ROWS // positions_max)]
         exact = self.network.calls_of(few / INPUT_MAX)
         self.corrections, causes = [], self.causes
-        # On a real chip, corrections are measured before later drift, so the causes of error that act later
-        # are switched off here.
+        # On a real chip, corrections are measured before later drift, so the causes of
+        # error that act later are switched off here.
         self.causes = [cause for cause in causes if cause != LATER]
         self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
         self.causes = causes
@@ -192,14 +196,15 @@ class Forward(FloatArithmetic):
         return np.concatenate(parts)
 
     def _run(self, x: Codes, exact: list[Maps] | None, first: int = 0) -> Floats:
-        """Return the outputs (n, outputs) of samples x, numbered from ``first`` on for the read noise.
-        ``exact``: the float network's maps of every time step, given while corrections are computed."""
+        """Return the outputs (n, outputs) of samples x, numbered from ``first`` on for
+        the read noise. ``exact``: the float network's maps of every time step, given
+        while corrections are computed."""
         self._exact, self._first = exact, first
         return np.asarray(last(self.network.run(self, x / INPUT_MAX))[-1].reshape(len(x), -1))
 
     def coded(self, y: Floats) -> Floats:
-        """Return values rounded to 8-bit input codes if the cause of error "DAC" is being simulated, else
-        unchanged."""
+        """Return values rounded to 8-bit input codes if the cause of error "DAC" is
+        being simulated, else unchanged."""
         return unit_codes(y) if "DAC" in self.causes else y
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
@@ -263,9 +268,9 @@ class Forward(FloatArithmetic):
     def _converted(
         self, stage: Stage, rows: Rows, weights: Floats, rng: np.random.Generator, samples: int
     ) -> Floats:
-        """Return the pre-activations of a matrix product without bias, with the effects of row tiles, input
-        bit slices, noise and converters. ``rows`` holds the patches of ``samples`` samples, equally many for
-        each sample."""
+        """Return the pre-activations of a matrix product without bias, with the effects
+        of row tiles, input bit slices, noise and converters. ``rows`` holds the patches
+        of ``samples`` samples, equally many for each sample."""
         layer, array = stage.layer, stage.array
         adc, bits = layer.readout == "adc", layer.dac_bits
         per_tile = layer.tile_rows(self.die.chip.array.rows)
@@ -304,8 +309,8 @@ class Forward(FloatArithmetic):
         return np.asarray(total * array.mapped.unit / INPUT_MAX)
 
     def _trapped(self, stage: Stage, rows: Rows, per_tile: int, samples: int) -> Floats:
-        """Return what traps (telegraph noise) add to the column sums of every row tile and input bit slice,
-        (tiles, slices, patches, M)."""
+        """Return what traps (telegraph noise) add to the column sums of every row tile
+        and input bit slice, (tiles, slices, patches, M)."""
         number = next(i for i, other in enumerate(self.built) if other is stage)
         traps = Traps(stage.array.mapped, self.die.chip, self.die.seed, self.seed, number)
         bits, inputs = stage.layer.dac_bits, stage.layer.inputs
@@ -336,9 +341,9 @@ class Forward(FloatArithmetic):
         return self.coded(self._looked_up(curve_codes, curve_of, voltage))
 
     def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
-        """Return the neurons that the simulated causes of error imply: the die's own (``held``) or neurons
-        with the curve of training, each with or without series resistance. ``held`` is None if the die has no
-        NDR neurons here."""
+        """Return the neurons that the simulated causes of error imply: the die's own
+        (``held``) or neurons with the curve of training, each with or without series
+        resistance. ``held`` is None if the die has no NDR neurons here."""
         if "NDR device" in self.causes and held is not None:
             return held if "load line" in self.causes else without_load(held, self.die.chip)
         heights, peaks = heights_and_peaks(activation, outputs)
@@ -348,8 +353,9 @@ class Forward(FloatArithmetic):
         return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False)
 
     def _shape(self, activation: Activation) -> Shape:
-        """Return the curve that the simulated causes of error imply: that of training or that of the nominal
-        device, each with or without the chip's series resistance."""
+        """Return the curve that the simulated causes of error imply: that of
+        training or that of the nominal device, each with or without the chip's
+        series resistance."""
         neuron, shape = self.die.chip.neuron, trained_shape(activation)
         if not isinstance(activation, Ndr):
             return shape
@@ -360,8 +366,9 @@ class Forward(FloatArithmetic):
         return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 
     def _looked_up(self, wanted: Floats, which: npt.NDArray[np.intp], voltage: Array) -> Floats:
-        """Return outputs 0..1, not rounded to codes, of tables fitted to the curves ``wanted``. ``which``
-        (M,) is the number of each neuron's curve, and ``voltage`` (..., M) is in voltage codes."""
+        """Return outputs 0..1, not rounded to codes, of tables fitted to the curves
+        ``wanted``. ``which`` (M,) is the number of each neuron's curve, and ``voltage``
+        (..., M) is in voltage codes."""
         table = fit_pwl(wanted)
         v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
         f = SEGMENT_BITS
@@ -376,7 +383,8 @@ def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]
 
 
 def _sliced(x: Floats, bits: int) -> list[Floats]:
-    """Split inputs, in units of codes, into bit slices. The fraction below one code is in slice 0."""
+    """Split inputs, in units of codes, into bit slices. The fraction below one
+    code is in slice 0."""
     if bits == 8:
         return [x]
     integers = np.floor(x).astype(np.int64)

@@ -1,5 +1,5 @@
-"""Data sets: Fashion-MNIST's 10,000 test images and 1,797 small digits are packaged, other files are the
-user's.
+"""Data sets: Fashion-MNIST's 10,000 test images and 1,797 small digits are packaged,
+other files are the user's.
 
 Imports NumPy, ndrite.emulator.errors and ndrite.emulator.spec only.
 """

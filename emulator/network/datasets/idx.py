@@ -12,7 +12,8 @@ from ndrite.emulator.errors import DatasetError, require
 from ndrite.emulator.spec.arithmetic import Codes
 
 UNSIGNED_BYTE = 0x08
-"""Code of the element type in IDX files: unsigned bytes, the only type that these data sets use."""
+"""Code of the element type in IDX files: unsigned bytes, the only type that
+these data sets use."""
 GZIP_MAGIC = b"\x1f\x8b"
 BYTES_MAX = 1 << 30
 
@@ -20,10 +21,11 @@ BYTES_MAX = 1 << 30
 def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> Codes:
     """Read an IDX file of unsigned bytes, plain or gzip-compressed.
 
-    The header is two zero bytes, the element type, the number of dimensions, then one big-endian 32-bit size
-    per dimension (Y. LeCun, "The MNIST database", file format section). Raises DatasetError when the file is
-    missing, is not IDX, or its length contradicts its header. ``dimensions``: those that
-    the caller expects: 3 for images (n, height, width), 1 for labels (n,).
+    The header is two zero bytes, the element type, the number of dimensions, then one
+    big-endian 32-bit size per dimension (Y. LeCun, "The MNIST database", file format
+    section). Raises DatasetError when the file is missing, is not IDX, or its length
+    contradicts its header. ``dimensions``: those that the caller expects: 3 for images
+    (n, height, width), 1 for labels (n,).
     """
     path = Path(path)
     raw = _bytes(path)
@@ -55,8 +57,8 @@ def _bytes(path: Path) -> bytes:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from None
     if raw[:2] != GZIP_MAGIC:
         return raw
-    # At most BYTES_MAX bytes are decompressed, so that a crafted gzip file cannot fill the memory before its
-    # header is checked.
+    # At most BYTES_MAX bytes are decompressed, so that a crafted gzip file cannot fill
+    # the memory before its header is checked.
     try:
         with gzip.open(path) as file:
             data = file.read(BYTES_MAX + 1)
@@ -71,10 +73,11 @@ SIDE, CLASSES = 28, 10
 
 
 def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, Codes]:
-    """Return two arrays from the IDX files in ``folder`` whose names begin with ``stem`` (train or t10k): the
-    images, uint8 (count, 784), and the labels (count,).
+    """Return two arrays from the IDX files in ``folder`` whose names begin with
+    ``stem`` (train or t10k): the images, uint8 (count, 784), and the labels (count,).
 
-    Raises DatasetError when files are missing (``missing``: what to do then), damaged, or of other sizes.
+    Raises DatasetError when files are missing (``missing``: what to do then), damaged,
+    or of other sizes.
     """
     images = read_idx(_find(folder, f"{stem}-images-idx3-ubyte", missing), dimensions=3)
     where = _find(folder, f"{stem}-labels-idx1-ubyte", missing)

@@ -1,8 +1,10 @@
-"""Japanese vowels (M. Kudo, J. Toyama, M. Shimbo, Pattern Recognition Letters 20, 1999, 1103-1111; UCI).
+"""Japanese vowels (M. Kudo, J. Toyama, M. Shimbo, Pattern Recognition Letters 20,
+1999, 1103-1111; UCI).
 
-Nine men say the vowels a and e; 12 coefficients of linear prediction a frame, 7 to 29 frames; which of the
-nine was it? 270 sequences to train with, 370 to test. The package aeon (BSD licence) carries them as .ts
-files; it is read from, never imported, so a wheel that was not installed serves as well.
+Nine men say the vowels a and e; 12 coefficients of linear prediction a frame, 7 to 29
+frames; which of the nine was it? 270 sequences to train with, 370 to test. The package
+aeon (BSD licence) carries them as .ts files; it is read from, never imported, so a
+wheel that was not installed serves as well.
 """
 
 import importlib.util
@@ -28,24 +30,27 @@ Sequences = npt.NDArray[np.float32]
 
 
 def japanese_vowels(where: str | os.PathLike[str] | None = None) -> tuple[Sequences, Codes, Sequences, Codes]:
-    """Return four arrays: the training sequences and their labels, then the test sequences and their labels,
-    each in the order of its file.
+    """Return four arrays: the training sequences and their labels, then the test
+    sequences and their labels, each in the order of its file.
 
-    ``where``: a folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``, or a wheel of aeon;
-    by default the installed package aeon. Raises DatasetError when the files are not there, or a line is not
-    what it should be; file, line and what is accepted.
-    Sequences are float32 (n, 29, 12), coefficients as recorded; shorter ones have zeros in front, so the last
-    frame is always the last of the 29. Labels are uint8 (n,), speakers 0..8.
+    ``where``: a folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``,
+    or a wheel of aeon; by default the installed package aeon. Raises DatasetError when
+    the files are not there, or a line is not what it should be; file, line and what is
+    accepted. Sequences are float32 (n, 29, 12), coefficients as recorded; shorter ones
+    have zeros in front, so the last frame is always the last of the 29. Labels are
+    uint8 (n,), speakers 0..8.
     """
     train, test = (_part(where, f"JapaneseVowels_{part}.ts") for part in ("TRAIN", "TEST"))
     return *train, *test
 
 
 def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, Codes]:
-    """Return sequences and labels of a .ts file, the text format of timeseriesclassification.com.
+    """Return sequences and labels of a .ts file, the text format of
+    timeseriesclassification.com.
 
-    Lines with # are remarks and lines with @ describe the set; after @data each line is one series: its
-    channels with a colon between them, a channel's values with commas, and the label at the end.
+    Lines with # are remarks and lines with @ describe the set; after @data each line is
+    one series: its channels with a colon between them, a channel's values with commas,
+    and the label at the end.
     """
     source, text = _text(where, name)
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
@@ -88,7 +93,8 @@ def _number(at: str, text: str) -> float:
 
 
 def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
-    """Read a data file from a folder or a wheel: return its name for error messages, and its text."""
+    """Read a data file from a folder or a wheel: return its name for error
+    messages, and its text."""
     path = _installed() if where is None else Path(where)
     try:
         if path.is_dir():
@@ -110,8 +116,8 @@ def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
 
 
 def _installed() -> Path:
-    """Return the data folder of the installed package aeon, without importing the package, whose dependencies
-    are large."""
+    """Return the data folder of the installed package aeon, without importing the
+    package, whose dependencies are large."""
     spec = importlib.util.find_spec("aeon")
     if spec is None or not spec.submodule_search_locations:
         raise DatasetError(

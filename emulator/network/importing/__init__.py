@@ -1,7 +1,9 @@
-"""Import of networks from other frameworks: PyTorch modules, scikit-learn's estimators and ONNX files.
+"""Import of networks from other frameworks: PyTorch modules, scikit-learn's
+estimators and ONNX files.
 
-Each is run beside what was read of it. Imports NumPy and ndrite.emulator.{spec,errors,device,network} only;
-``onnx``, ``torch`` and ``skl2onnx`` are loaded when a model of theirs is imported.
+Each is run beside what was read of it. Imports NumPy and
+ndrite.emulator.{spec,errors,device,network} only; ``onnx``, ``torch`` and ``skl2onnx``
+are loaded when a model of theirs is imported.
 """
 
 from ndrite.emulator.network.importing.proof import BlockReport, ImportReport

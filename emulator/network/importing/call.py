@@ -1,7 +1,8 @@
-"""One node of an ONNX graph with its operands, and the import of operators that move or join values.
+"""One node of an ONNX graph with its operands, and the import of operators that
+move or join values.
 
-Operators that move, cut and concatenate values need no node of the network: run on the positions of a
-tensor's elements, the operator itself tells where they are afterwards.
+Operators that move, cut and concatenate values need no node of the network: run on the
+positions of a tensor's elements, the operator itself tells where they are afterwards.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
     from onnx.reference import ReferenceEvaluator
 
 FOLDED_MAX = 1 << 26
-"""Largest number of elements in a constant that is computed while importing. Without it, a few bytes in a
-file could ask for more memory than there is."""
+"""Largest number of elements in a constant that is computed while importing. Without
+it, a few bytes in a file could ask for more memory than there is."""
 SHAPES_MAX = 64
 """Largest number of elements of an operand whose values may determine a result's size."""
 
 
 @record()
 class Call:
-    """One node of the ONNX graph while it is imported. Each operand is in ``known`` if it is a constant, or
-    in ``values`` if it is computed from the input; the other list has None at its index. ``a`` holds the
-    attributes.
+    """One node of the ONNX graph while it is imported. Each operand is in ``known`` if
+    it is a constant, or in ``values`` if it is computed from the input; the other list
+    has None at its index. ``a`` holds the attributes.
 
     ``notes`` and ``memories`` collect what the whole model has.
     """
@@ -74,7 +75,8 @@ class Call:
         return self.computed[0]
 
     def constant(self, index: int) -> Array:
-        """Return operand number ``index``. Raises UnsupportedNodeError unless the operand is a constant."""
+        """Return operand number ``index``. Raises UnsupportedNodeError unless the
+        operand is a constant."""
         value = self.optional(index)
         if value is None:
             raise self.refused(f"operand {index} is computed; use constant parameters")
@@ -85,8 +87,8 @@ class Call:
         return self.known[index] if index < len(self.known) else None
 
     def numbers(self, index: int, name: str) -> list[int] | None:
-        """Return integers that newer operator sets pass as operand ``index`` and older ones as attribute
-        ``name``; None if the node has neither."""
+        """Return integers that newer operator sets pass as operand ``index`` and older
+        ones as attribute ``name``; None if the node has neither."""
         value = self.optional(index)
         if value is not None:
             return [int(v) for v in value.reshape(-1)]
@@ -100,7 +102,8 @@ class Call:
         )
 
     def refused(self, instead: str) -> UnsupportedNodeError:
-        """Return the error that names this node; ``instead`` says what is wrong or what is accepted."""
+        """Return the error that names this node; ``instead`` says what is wrong or
+        what is accepted."""
         return UnsupportedNodeError(self.name, self.kind, instead)
 
     def check_weights(self, count: float) -> None:
@@ -109,8 +112,8 @@ class Call:
             raise self.refused(f"it has {count:,.0f} weights; accepted: {FOLDED_MAX:,}")
 
     def folded(self) -> list[Array]:
-        """Return the outputs of a node whose operands are all constants (constant folding). Their size is
-        checked before they are computed."""
+        """Return the outputs of a node whose operands are all constants (constant
+        folding). Their size is checked before they are computed."""
         if any(a.HasField("g") or a.graphs for a in self.node.attribute):
             raise self.refused(
                 "it computes constants with a subgraph; compute them before exporting the model"
@@ -124,8 +127,8 @@ class Call:
         return self.evaluated(constants)
 
     def _elements(self, given: dict[str, Array]) -> float:
-        """Return the number of elements of the node's largest output, from ONNX's shape inference, without
-        computing the output."""
+        """Return the number of elements of the node's largest output, from ONNX's shape
+        inference, without computing the output."""
         import onnx
 
         kinds = {s: onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for s, v in given.items()}
@@ -142,8 +145,8 @@ class Call:
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
-        """Return the node's outputs for the operands ``given``, computed by ONNX's reference implementation
-        of the operator."""
+        """Return the node's outputs for the operands ``given``, computed by ONNX's
+        reference implementation of the operator."""
         try:
             # In older operator sets, the axes are an attribute instead of an operand.
             if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:
@@ -160,8 +163,8 @@ class Call:
         return [np.asarray(v) for v in outputs]
 
     def _evaluator(self) -> ReferenceEvaluator:
-        """Return the reference implementation of the operator in the model's operator set or, if there is
-        none, in the newest one."""
+        """Return the reference implementation of the operator in the model's operator
+        set or, if there is none, in the newest one."""
         import onnx
         from onnx.reference import ReferenceEvaluator
 
@@ -197,9 +200,9 @@ SHAPING = ("Reshape", "Unsqueeze")
 
 
 def moved_places(call: Call) -> list[Array]:
-    """Import an operator that only moves values (Transpose, Slice, Gather, ..): return for each output an
-    array that says from which index of the first operand each element comes. Raises UnsupportedNodeError when
-    another operand is computed."""
+    """Import an operator that only moves values (Transpose, Slice, Gather, ..): return
+    for each output an array that says from which index of the first operand each
+    element comes. Raises UnsupportedNodeError when another operand is computed."""
     value = call.values[0]
     if value is None or len(call.computed) > 1:
         raise call.refused("its indices or shapes are computed from the input; use constants")
@@ -224,8 +227,8 @@ def _placed(call: Call, value: Value, places: Ints) -> Value:
 
 
 def concatenate(call: Call) -> Value:
-    """Import a concatenation. The channels of the operands are joined, whichever axis the model uses for
-    channels."""
+    """Import a concatenation. The channels of the operands are joined, whichever axis
+    the model uses for channels."""
     axis, values = int(call.a.get("axis", 0)), call.computed
     if len(values) != len(call.known):
         raise call.refused(
@@ -251,8 +254,8 @@ def concatenate(call: Call) -> Value:
 
 
 Imported = Value | Sequence[Value | UnsupportedNodeError] | None
-"""An imported node: the value of its only output, or a value or an error for each output; None if the node is
-not imported."""
+"""An imported node: the value of its only output, or a value or an error for each
+output; None if the node is not imported."""
 Handler = Callable[[Call], Imported]
 """Function that imports a node."""
 
@@ -264,9 +267,10 @@ MOVING: dict[str, Handler] = {
 
 
 def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) -> Value:
-    """Apply an element-wise function to two values. If both come from the same operator, any function is
-    possible; two branches can only be added, subtracted or multiplied. Raises UnsupportedNodeError when two
-    branches are combined by another function, or their shapes do not fit."""
+    """Apply an element-wise function to two values. If both come from the same
+    operator, any function is possible; two branches can only be added, subtracted or
+    multiplied. Raises UnsupportedNodeError when two branches are combined by another
+    function, or their shapes do not fit."""
     a.check_open()
     b.check_open()
     try:
@@ -304,9 +308,9 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
 
 
 def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
-    """Broadcast two values to maps of the same shape, where either may have a single value per channel or a
-    single channel. Return both maps and the index of each element of the result in that shape, or None if the
-    shapes do not fit."""
+    """Broadcast two values to maps of the same shape, where either may have a single
+    value per channel or a single channel. Return both maps and the index of each
+    element of the result in that shape, or None if the shapes do not fit."""
     c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
     for wide, long in itertools.product((a, b), repeat=2):
         if wide.op.shape[0] != c or long.op.shape[1:] != (h, w):
@@ -331,9 +335,9 @@ def _over(call: Call, op: Op, shape: Shape) -> Op:
 
 
 def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: str) -> Value:
-    """Add, subtract, multiply or divide ``value`` and a constant; ``operation`` is one of ``add sub rsub mul
-    div rdiv``. Raises UnsupportedNodeError unless the constant is a scalar or has one value per feature or
-    channel."""
+    """Add, subtract, multiply or divide ``value`` and a constant; ``operation`` is one
+    of ``add sub rsub mul div rdiv``. Raises UnsupportedNodeError unless the constant is
+    a scalar or has one value per feature or channel."""
     c = np.asarray(constant, np.float64)
     if operation == "rdiv":
         if c.size != 1:
@@ -357,9 +361,10 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
 
 
 def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
-    """Return two results: ``value``, made a vector of features if its own channels do not fit the constants;
-    and the constants, reduced from the shape of a tensor to one number per channel (C,). Raises
-    UnsupportedNodeError when a constant varies within a channel."""
+    """Return two results: ``value``, made a vector of features if its own channels do
+    not fit the constants; and the constants, reduced from the shape of a tensor to
+    one number per channel (C,). Raises UnsupportedNodeError when a constant varies
+    within a channel."""
     shape = constants[0].shape
     for candidate in (value, value.vector(call.name)):
         if candidate is None or len(shape) > candidate.places.ndim:

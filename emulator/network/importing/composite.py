@@ -1,5 +1,5 @@
-"""Import of operators that become several nodes: recurrent cells, linear estimators, functions of other
-domains."""
+"""Import of operators that become several nodes: recurrent cells, linear estimators,
+functions of other domains."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ RELU: tuple[str, Callable[[Floats], Floats]] = ("relu", lambda x: np.maximum(x, 
 
 @record()
 class GateWeights:
-    """Weights of one gate of a recurrent cell: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
+    """Weights of one gate of a recurrent cell: ``input`` (K, H), ``hidden`` (H, H), and
+    their biases (H,)."""
 
     input: Floats
     hidden: Floats
@@ -43,8 +44,8 @@ Gates = dict[str, GateWeights]
 
 
 def check_cell(call: Call) -> None:
-    """Raise UnsupportedNodeError unless a recurrent node has a standard cell with constant weights and
-    constant initial states."""
+    """Raise UnsupportedNodeError unless a recurrent node has a standard cell with
+    constant weights and constant initial states."""
     a, kind, directions = call.a, call.kind, len(call.constant(1))
     activations = a.get("activations", USUAL[kind] * directions)
     usual = (USUAL[kind], ["Relu"]) if kind == "RNN" else (USUAL[kind],)
@@ -83,8 +84,8 @@ def _layer(call: Call) -> list[Value | UnsupportedNodeError]:
 
 
 def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op | None = None) -> list[Op]:
-    """Return the states after one time step of a recurrent node: the new h and, for an LSTM, the new c. ``h``
-    and ``c`` are the previous states; None stands for 0."""
+    """Return the states after one time step of a recurrent node: the new h and, for an
+    LSTM, the new c. ``h`` and ``c`` are the previous states; None stands for 0."""
     if call.kind == "LSTM":
         return _lstm(name, x, h, c, gates)
     if call.kind == "GRU":
@@ -94,8 +95,8 @@ def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op 
 
 
 def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op]:
-    """Return the new states h and c of an LSTM cell: ``c = f * c + i * g``, ``h = o * tanh(c)``. ``gates``
-    has the gates' weights by the letters i, f, g, o."""
+    """Return the new states h and c of an LSTM cell: ``c = f * c + i * g``, ``h = o *
+    tanh(c)``. ``gates`` has the gates' weights by the letters i, f, g, o."""
     i, f, o = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "ifo")
     g = _apply(TANH, _both(f"{node}.g", x, h, gates["g"]))
     new_c = gate(f"{node}.c", *([] if c is None else [(1.0, f, c)]), (1.0, i, g))
@@ -103,8 +104,8 @@ def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op
 
 
 def _gru(node: str, x: Op, h: Op | None, gates: Gates, *, reset_after: bool) -> Op:
-    """Return the new state h of a GRU cell: ``h = (1 - z) * n + z * h``. ``gates`` has the gates' weights by
-    the letters r, z, n.
+    """Return the new state h of a GRU cell: ``h = (1 - z) * n + z * h``. ``gates`` has
+    the gates' weights by the letters r, z, n.
 
     ``reset_after``: r multiplies the product with h (PyTorch, cuDNN), not h itself.
     """
@@ -130,8 +131,9 @@ def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:
 
 
 def _both(node: str, x: Op, h: Op | None, w: GateWeights) -> Op:
-    """Return the matrix product of a recurrent cell's gate weights with the input and the previous state h,
-    concatenated. If ``h`` is None (0), it is over the input alone."""
+    """Return the matrix product of a recurrent cell's gate weights with the
+    input and the previous state h, concatenated. If ``h`` is None (0), it is
+    over the input alone."""
     if h is None:
         return _linear(node, x, w.input, w.input_bias + w.hidden_bias)
     return _linear(node, view(node, x, h), np.vstack([w.input, w.hidden]), w.input_bias + w.hidden_bias)
@@ -142,7 +144,8 @@ def _linear(node: str, x: Op, weights: Floats, bias: Floats) -> Op:
 
 
 def gates_of(call: Call, direction: int = 0) -> Gates:
-    """Return the weights of each gate of a recurrent node, for one direction; ONNX stacks the gates."""
+    """Return the weights of each gate of a recurrent node, for one direction; ONNX
+    stacks the gates."""
     letters = GATES[call.kind]
     w, r = (np.asarray(call.constant(i), np.float64)[direction] for i in (1, 2))
     bias = call.optional(3)
@@ -155,7 +158,8 @@ def gates_of(call: Call, direction: int = 0) -> Gates:
 
 
 def start_of(call: Call, index: int) -> float:
-    """Return the initial value of a recurrent node's state, which must be the same in all units."""
+    """Return the initial value of a recurrent node's state, which must be the
+    same in all units."""
     first = call.optional(index)
     if first is None:
         return 0.0
@@ -173,8 +177,8 @@ def _scaler(call: Call) -> Value:
 
 
 def _classifier(call: Call) -> list[Value | UnsupportedNodeError]:
-    """Import an ONNX-ML classifier. The network computes the node's second output, the scores; the first
-    output, the label, is not supported."""
+    """Import an ONNX-ML classifier. The network computes the node's second output, the
+    scores; the first output, the label, is not supported."""
     return [
         call.refused("its output label is not computed on the chip; take its output of scores"),
         _scores(call),
@@ -204,8 +208,8 @@ def _scores(call: Call) -> Value:
 
 
 def _joined(call: Call) -> Value:
-    """Import a Concat operator. The form ``[1 - p, p]`` with p = sigmoid(z), which scikit-learn writes for
-    two classes, becomes the scores -z / 2 and z / 2."""
+    """Import a Concat operator. The form ``[1 - p, p]`` with p = sigmoid(z), which
+    scikit-learn writes for two classes, becomes the scores -z / 2 and z / 2."""
     if len(call.computed) == 2 == len(call.known):
         classes = _two_classes(call, *call.computed)
         if classes is not None:
@@ -318,9 +322,10 @@ NdrCurve (x, peak, height, values, first, step) => (y) {
 
 
 def prepared(proto: ModelProto) -> ModelProto:
-    """Prepare an ONNX model so that any runtime can run it: inline its functions, and add function bodies for
-    operators of ndrite's own domain. NDR devices stay single nodes. Raises UnsupportedNodeError when a
-    quantiser uses a rounding mode other than to the nearest."""
+    """Prepare an ONNX model so that any runtime can run it: inline its functions, and
+    add function bodies for operators of ndrite's own domain. NDR devices stay single
+    nodes. Raises UnsupportedNodeError when a quantiser uses a rounding mode other
+    than to the nearest."""
     import onnx
     from onnx import inliner
 

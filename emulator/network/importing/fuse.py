@@ -1,5 +1,5 @@
-"""Fusion of sums and functions into the matrix product before them, and the range that a function's table
-covers.
+"""Fusion of sums and functions into the matrix product before them, and the range that
+a function's table covers.
 
 The readers of a map decide what its codes must stand for exactly.
 """
@@ -25,28 +25,31 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.brief import record
 
 POINTS = (SEGMENTS - 1) * 64 + 1
-"""Number of points at which a function is sampled. The borders of table segments are among them, so that a
-kink on a border stays sharp."""
+"""Number of points at which a function is sampled. The borders of table segments are
+among them, so that a kink on a border stays sharp."""
 ROUNDING = 1e-6
 """Rounding error of a pre-activation relative to the range of a table."""
 MARGIN = 0.1
-"""Margin that is added at either end of the range of a function's inputs, as a fraction of that range."""
+"""Margin that is added at either end of the range of a function's inputs, as a
+fraction of that range."""
 FAR, FURTHER = 40.0, 1000.0
-"""A function counts as bounded if its values at inputs of these two magnitudes are equal, on either side of
-0."""
+"""A function counts as bounded if its values at inputs of these two magnitudes are
+equal, on either side of 0."""
 FLAT = 0.1 / INPUT_MAX
-"""Parts at the ends of a function's input range are removed in which the function differs from its end value
-by no more than this, relative to its range."""
+"""Parts at the ends of a function's input range are removed in which the function
+differs from its end value by no more than this, relative to its range."""
 UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be measured"
 
 
 @record(kw_only=True)
 class Stretch:
-    """How the codes of a node represent its values: as ``(values - low) / width``, with low and width in
-    ``span``. ``points`` (2, P) are samples of the node's function over the range of its inputs.
+    """How the codes of a node represent its values: as ``(values - low) / width``, with
+    low and width in ``span``. ``points`` (2, P) are samples of the node's function over
+    the range of its inputs.
 
-    ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
-    sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
+    ``error``: largest error of the fitted table in the stretch, in the same unit.
+    ``function``: what was sampled; ``rises``: it falls nowhere. ``devices``: what the
+    chip has as they are.
     """
 
     label: str
@@ -59,15 +62,15 @@ class Stretch:
 
     @classmethod
     def of_devices(cls, devices: Ndr) -> Stretch:
-        """Return the stretch of NDR neurons, for inputs up to four times the largest peak. Their codes are
-        their output values 0..1, so no function is sampled."""
+        """Return the stretch of NDR neurons, for inputs up to four times the largest
+        peak. Their codes are their output values 0..1, so no function is sampled."""
         points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
         return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
 
     @property
     def activation(self) -> Activation:
-        """The node's function as an ``Activation`` object for ndrite's ``Network``: NDR devices, or the
-        sampled points."""
+        """The node's function as an ``Activation`` object for ndrite's ``Network``: NDR
+        devices, or the sampled points."""
         return self.devices or Sampled(self.label, self.points.astype(np.float32))
 
     @property
@@ -85,12 +88,14 @@ class Stretch:
         return float(self.points[0, 0]), float(self.points[0, -1])
 
     def lost(self, z: Floats) -> int:
-        """Return how many of the pre-activations ``z`` lie outside the covered range, where the constant end
-        value is wrong by a code or more, or the function is undefined."""
+        """Return how many of the pre-activations ``z`` lie outside the covered
+        range, where the constant end value is wrong by a code or more, or the
+        function is undefined."""
         if self.function is None:
             return 0
         low, high = self.ends
-        # Codes stand for values in single precision: a 0 may be -1e-6, where a square root is undefined.
+        # Codes stand for values in single precision: a 0 may be -1e-6, where a square
+        # root is undefined.
         rounding = ROUNDING * (high - low)
         outside = z[(z < low - rounding) | (z > high + rounding)]
         clamped = np.interp(outside, *self.points)
@@ -101,12 +106,13 @@ class Stretch:
 def stretch_of(
     function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
 ) -> Stretch:
-    """Choose the range of inputs that a function's table covers. ``reach`` is the range of these inputs on
-    the samples.
+    """Choose the range of inputs that a function's table covers. ``reach`` is the range
+    of these inputs on the samples.
 
-    ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
-    must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
-    Raises UnsupportedNodeError when there are no samples and the function has no bounds, or it is not finite
+    ``reach``: of samples' pre-activations, None without samples; ``holds``: values
+    that the outputs' range must hold too, what a padded convolution puts around
+    them; ``limits``: no pre-activation lies outside. Raises UnsupportedNodeError
+    when there are no samples and the function has no bounds, or it is not finite
     where it is needed.
     """
     if reach is None and not np.isfinite(limits).all() and not _bounded(function):
@@ -129,7 +135,8 @@ def stretch_of(
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:
-    """Return the range ``low..high`` of the samples, widened at both ends by a margin for other data."""
+    """Return the range ``low..high`` of the samples, widened at both ends by a
+    margin for other data."""
     room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
     return low - room, high + room
 
@@ -157,8 +164,8 @@ def _values(function: Function, z: Floats) -> Floats:
 
 
 def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]:
-    """Return the input range ``low..high`` without the parts at both ends in which the function is
-    constant."""
+    """Return the input range ``low..high`` without the parts at both ends in which the
+    function is constant."""
     z = np.linspace(low, high, 8193)
     y = _values(function, z)
     tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
@@ -168,8 +175,8 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
     last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
     if last <= first:
         return low, high
-    # An end of the range that is near 0 is set exactly to 0, because functions often have a kink there, which
-    # a table represents exactly only at the end of a segment.
+    # An end of the range that is near 0 is set exactly to 0, because functions often
+    # have a kink there, which a table represents exactly only at the end of a segment.
     near = 2 * float(z[1] - z[0])
     ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
     return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
@@ -186,10 +193,11 @@ def _with_border(low: float, high: float) -> float:
 def _fitted(
     function: Function, low: float, high: float, holds: tuple[float, ...]
 ) -> tuple[Floats, Span, float]:
-    """Return three values for a function on ``low..high``: the points of its table, the span of its values,
-    and the largest error of the fitted table relative to the span's width."""
-    # The network file stores the points in single precision, so they are rounded now, before the errors are
-    # computed.
+    """Return three values for a function on ``low..high``: the points of its table,
+    the span of its values, and the largest error of the fitted table relative to
+    the span's width."""
+    # The network file stores the points in single precision, so they are rounded now,
+    # before the errors are computed.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
     span = code_span(float(y.min()), float(y.max()), holds)
@@ -203,8 +211,8 @@ def _fitted(
 
 
 def fused(graph: Graph) -> Graph:
-    """Fuse every sum and every function into the matrix product before it, if no other operator reads that
-    product.
+    """Fuse every sum and every function into the matrix product before it, if no other
+    operator reads that product.
 
     A function that falls nowhere may stand before the largest of a window, too.
     """
@@ -212,8 +220,9 @@ def fused(graph: Graph) -> Graph:
 
 
 def settled(graph: Graph) -> Graph:
-    """Insert an identity table (which rounds values to codes) wherever a memory takes over a node that has no
-    codes of its own, and where the output is the model's input itself."""
+    """Insert an identity table (which rounds values to codes) wherever a memory
+    takes over a node that has no codes of its own, and where the output is the
+    model's input itself."""
     if graph.output.is_input:
         graph = replace(graph, output=table(graph.output, identity(graph.output.name)))
     memories = tuple(
@@ -224,8 +233,8 @@ def settled(graph: Graph) -> Graph:
 
 
 def _is_open(op: Op, alone: Alone) -> bool:
-    """Return whether the operator is a matrix product without an activation function and with a single
-    reader, so that the reader can be fused into it."""
+    """Return whether the operator is a matrix product without an activation function
+    and with a single reader, so that the reader can be fused into it."""
     return op.kind == "product" and op.function is None and alone(op)
 
 
@@ -250,8 +259,9 @@ def _ended(op: Op, table: Op) -> Op:
 
 
 def _with_sum(op: Op, gate: Gate, alone: Alone) -> Op:
-    """Fuse a sum of two values into one of them that is a matrix product: the other value becomes the
-    product's second operand. Return the sum unchanged if that is not possible."""
+    """Fuse a sum of two values into one of them that is a matrix product: the
+    other value becomes the product's second operand. Return the sum unchanged if
+    that is not possible."""
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
@@ -273,24 +283,25 @@ HELD: dict[str, Callable[[Any], Mapping[int, float]]] = {
     "pool": lambda node: dict.fromkeys(node.sources if node.counts_border else (), node.pad),
     "gate": lambda node: {n: 0.0 for t in node.terms if t.b is not None for n in t.reads},
 }
-"""For each kind of node: map number -> value that the codes of this input map have to represent exactly."""
+"""For each kind of node: map number -> value that the codes of this input map have to
+represent exactly."""
 PASSED: dict[str, Callable[[Any, float], float | None]] = {
     "pool": lambda node, value: value,
     "view": lambda node, value: node.before(value),
 }
-"""For each kind of node that only passes codes on: function that returns the input value which gives a wanted
-output value, or None if it differs by channel."""
+"""For each kind of node that only passes codes on: function that returns the input
+value which gives a wanted output value, or None if it differs by channel."""
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
-    """Return for each node the values that its codes must represent exactly: the zeros in the border around a
-    map, the zeros of gates, and the start values of memories."""
+    """Return for each node the values that its codes must represent exactly: the zeros
+    in the border around a map, the zeros of gates, and the start values of memories."""
     holds: dict[Op, dict[float, None]] = {op: {} for op in graph.uses}
     nexts = dict(graph.memories)
     for memory, op in graph.memories:
         holds[op][memory.start] = None
-    # What a memory must represent is passed on to the operator of its next value, which the first pass has
-    # visited already: a second pass is needed.
+    # What a memory must represent is passed on to the operator of its next value, which
+    # the first pass has visited already: a second pass is needed.
     for _ in range(2 if graph.memories else 1):
         for op in reversed(graph.uses):
             hold_of = HELD[op.kind](op.node) if op.kind in HELD else {}

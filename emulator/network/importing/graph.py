@@ -1,9 +1,9 @@
-"""The graph of an import: a model as nodes of the network, in the model's own unit and in float64, before its
-maps have scales.
+"""The graph of an import: a model as nodes of the network, in the model's own unit and
+in float64, before its maps have scales.
 
-The kinds are the network's own (``ndrite.emulator.network.nodes``), their functions not yet sampled, and
-views, which move values and are gone when the maps have scales. A vector is (F, 1, 1), a row of a 1-D layer
-(C, 1, L).
+The kinds are the network's own (``ndrite.emulator.network.nodes``), their functions not
+yet sampled, and views, which move values and are gone when the maps have scales. A
+vector is (F, 1, 1), a row of a 1-D layer (C, 1, L).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ BATCH = 64
 
 @record()
 class Function:
-    """A function of single values, as the model computes it, with the name of the ONNX node that computes
-    it."""
+    """A function of single values, as the model computes it, with the name of the ONNX
+    node that computes it."""
 
     node: str
     label: str
@@ -50,8 +50,8 @@ def identity(node: str) -> Function:
 
 @record()
 class Exact(Dense):
-    """A dense layer in float64 for the graph of the import. Its activation is a ``Function`` or NDR devices;
-    its values may be infinite or NaN."""
+    """A dense layer in float64 for the graph of the import. Its activation is a
+    ``Function`` or NDR devices; its values may be infinite or NaN."""
 
     weights: Array
     bias: Array
@@ -63,11 +63,12 @@ class Exact(Dense):
 
 @record()
 class Given:
-    """A map that no node computes: the model's input, or a memory (a value kept from the previous time step).
-    ``start`` is the memory's initial value; it is None for the model's input.
+    """A map that no node computes: the model's input, or a memory (a value kept from
+    the previous time step). ``start`` is the memory's initial value; it is None for
+    the model's input.
 
-    ``axes``: where the model's own samples are maps in another order, the axes of ``of`` in them, (2, 0, 1)
-    for (H, W, C).
+    ``axes``: where the model's own samples are maps in another order, the axes of
+    ``of`` in them, (2, 0, 1) for (H, W, C).
     """
 
     kind: ClassVar[str] = "given"
@@ -83,10 +84,12 @@ class Given:
 
 @record()
 class Op:
-    """An operator of the graph: a node, the name of the ONNX node that it was made from, and its input
-    operators. The node reads the inputs' maps by the numbers 0, 1, ..
+    """An operator of the graph: a node, the name of the ONNX node that it
+    was made from, and its input operators. The node reads the inputs' maps
+    by the numbers 0, 1, ..
 
-    On samples, where there are: ``before``, what its function is taken of, and ``reach``, its results.
+    On samples, where there are: ``before``, what its function is taken of, and
+    ``reach``, its results.
     """
 
     name: str
@@ -101,8 +104,8 @@ class Op:
         return self.node.kind
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method of the visitor ``walk`` for the kind of the operator's node. There is no such
-        method for a ``Given``."""
+        """Call the method of the visitor ``walk`` for the kind of the operator's node.
+        There is no such method for a ``Given``."""
         assert not isinstance(self.node, Given)
         return self.node.visit(walk, *arguments, **options)
 
@@ -132,14 +135,15 @@ class Op:
 
     @property
     def function(self) -> Function | Ndr | None:
-        """The activation function at the end of a matrix product or table; None if there is none."""
+        """The activation function at the end of a matrix product or table; None
+        if there is none."""
         product = self.of(Product)
         return getattr(self.node if product is None else product.dense, "activation", None)
 
     @property
     def sampled(self) -> Function | None:
-        """The activation function at the end of the operator; None if there is none, or if it is the curve of
-        NDR devices."""
+        """The activation function at the end of the operator; None if there is none, or
+        if it is the curve of NDR devices."""
         return self.function if isinstance(self.function, Function) else None
 
 
@@ -149,14 +153,14 @@ def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, 
 
 
 def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches, block: Pair = (1, 1)) -> Op:
-    """Return an operator for a matrix product: patches times ``weights`` (K, M) plus ``bias`` (M,), where K
-    are the inputs of one group. Maps are padded with zeros."""
+    """Return an operator for a matrix product: patches times ``weights`` (K, M) plus
+    ``bias`` (M,), where K are the inputs of one group. Maps are padded with zeros."""
     return Op(name, Product(Exact(weights, bias), (0,), patches, block=block), (x,))
 
 
 def table(x: Op, function: Any) -> Op:
-    """Return an operator for a table: one ``Function`` applied to all values of x, or one NDR device per
-    channel."""
+    """Return an operator for a table: one ``Function`` applied to all values of x, or
+    one NDR device per channel."""
     unit_scale = np.ones(x.shape[0], np.float32)
     name = function.node if isinstance(function, Function) else x.name
     return Op(
@@ -167,27 +171,29 @@ def table(x: Op, function: Any) -> Op:
 
 
 def pool(name: str, x: Op, of: str, patches: Patches, **rest: Any) -> Op:
-    """Return an operator for a pool: the maximum or mean of each window of x. ``rest`` are further fields of
-    ``Pool``."""
+    """Return an operator for a pool: the maximum or mean of each window of x. ``rest``
+    are further fields of ``Pool``."""
     return Op(name, Pool(of, (0,), patches, **rest), (x,))
 
 
 def spread(name: str, x: Op, height: int, width: int) -> Op:
-    """Return an operator that repeats the single value of each channel of x over a map: a maximum over
-    windows that contain only this value and padding."""
+    """Return an operator that repeats the single value of each channel of x over a map:
+    a maximum over windows that contain only this value and padding."""
     around = (height - 1, width - 1, height - 1, width - 1)
     return pool(name, x, "max", Patches(shape=x.shape, kernel=(height, width), padding=around))
 
 
 def view(name: str, *x: Op, **moves: Any) -> Op:
-    """Return an operator for a view: the maps of the operators ``x`` joined, with channels selected, shifted
-    and scaled. The keyword arguments ``moves`` are fields of ``View``."""
+    """Return an operator for a view: the maps of the operators ``x`` joined, with
+    channels selected, shifted and scaled. The keyword arguments ``moves`` are
+    fields of ``View``."""
     return Op(name, view_of([i.shape for i in x], **moves), x)
 
 
 def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
-    """Return an operator for a gate, an element-wise sum of terms. Each term is a factor times the value of
-    one operator, or times the product of the values of two."""
+    """Return an operator for a gate, an element-wise sum of terms. Each
+    term is a factor times the value of one operator, or times the product
+    of the values of two."""
     inputs: list[Op] = []
     parts = []
     for factor, *ops in terms:
@@ -198,13 +204,14 @@ def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
 
 
 Memories = list[tuple[Op, Op]]
-"""Maps that outlive a time step, each with the operator whose result it holds in the next time step."""
+"""Maps that outlive a time step, each with the operator whose result it holds in
+the next time step."""
 
 
 @record()
 class Graph:
-    """A model as a graph of operators. It takes a sequence of ``calls`` inputs, one per time step; ``output``
-    is read after the last time step.
+    """A model as a graph of operators. It takes a sequence of ``calls`` inputs, one per
+    time step; ``output`` is read after the last time step.
 
     ``memories``: each with the operator whose result it holds in the next call.
     """
@@ -216,8 +223,8 @@ class Graph:
 
     @cached_property
     def uses(self) -> dict[Op, int]:
-        """For every operator, how many times it is read, by operators, by memories and as the output. Each
-        operator comes after those that it reads.
+        """For every operator, how many times it is read, by operators, by memories and
+        as the output. Each operator comes after those that it reads.
 
         Inputs of memories come first, so the output is last.
         """
@@ -228,8 +235,9 @@ class Graph:
         return uses
 
     def changed(self, change: Callable[[Op, Op], Op]) -> Graph:
-        """Return the graph with every operator replaced by ``change(op, fresh)``, inputs first; ``fresh`` is
-        ``op`` with its operands already replaced. Return this same graph if nothing changed."""
+        """Return the graph with every operator replaced by ``change(op, fresh)``,
+        inputs first; ``fresh`` is ``op`` with its operands already replaced. Return
+        this same graph if nothing changed."""
         new: dict[Op, Op] = {}
         for op in self.uses:
             inputs = tuple(new[i] for i in op.inputs)
@@ -240,8 +248,8 @@ class Graph:
         return Graph(new[self.input], new[self.output], memories, self.calls)
 
     def run(self, x: Floats, seen: Callable[[Op, Floats], object] | None = None) -> Floats:
-        """Return the outputs float64 (n, M) for inputs (n, calls * C * H * W); ``seen`` is called with each
-        operator and its result."""
+        """Return the outputs float64 (n, M) for inputs (n, calls * C * H * W); ``seen``
+        is called with each operator and its result."""
         n, ops = len(x), _Ops(self, seen)
         parts = x.reshape(n, self.calls, *self.input.shape)
         states = [State(shape=m.shape, source=ops.number[op]) for m, op in self.memories]
@@ -253,7 +261,8 @@ class Graph:
 
 
 class _Ops(PerOp):
-    """Arithmetic that computes a graph in real numbers. A map is freed after its last reader."""
+    """Arithmetic that computes a graph in real numbers. A map is freed
+    after its last reader."""
 
     def __init__(self, graph: Graph, seen: Callable[[Op, Floats], object] | None) -> None:
         self._given = (graph.input, *(memory for memory, _ in graph.memories))
@@ -279,7 +288,8 @@ class _Ops(PerOp):
 
 
 def measured(graph: Graph, samples: Floats) -> Graph:
-    """Return the graph with each operator's range of values, measured on samples (n, values), filled in."""
+    """Return the graph with each operator's range of values, measured on samples (n,
+    values), filled in."""
     reach_of = dict[Op, Reach]()
 
     def take(op: Op, y: Floats) -> None:

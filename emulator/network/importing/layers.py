@@ -19,8 +19,9 @@ Four = tuple[int, int, int, int]
 
 
 def standard(call: Call) -> Value:
-    """Return the operand as a map in the order (channel, row, column). If the order of the model's input axes
-    is open, this decides it. Raises UnsupportedNodeError when the operand is no such map."""
+    """Return the operand as a map in the order (channel, row, column). If the order of
+    the model's input axes is open, this decides it. Raises UnsupportedNodeError when
+    the operand is no such map."""
     for value in (call.value, turned(call.value), call.value.picked(call.name)):
         if value is not None and value.in_order:
             c, h, w = value.op.shape
@@ -33,7 +34,8 @@ def standard(call: Call) -> Value:
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
-    """Import a fully connected layer: ``weights`` (K, M) on the last axis, at every position of a map."""
+    """Import a fully connected layer: ``weights`` (K, M) on the last axis, at every
+    position of a map."""
     w = np.asarray(weights, np.float64)
     vector = value if value.counts(-1) else value.vector(call.name)
     if (
@@ -51,7 +53,8 @@ def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike
 def mixed(
     call: Call, value: Value, axis: int, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
 ) -> Value:
-    """Import a layer that combines the channels along ``axis`` by ``weights`` (C, M), at every position."""
+    """Import a layer that combines the channels along ``axis`` by ``weights`` (C, M),
+    at every position."""
     value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
@@ -60,8 +63,8 @@ def mixed(
 
 
 def prelu(call: Call) -> Value:
-    """Import a PReLU with one slope per channel or feature. It is computed exactly, as ``relu(x) - slope *
-    relu(-x)``, with twice the neurons."""
+    """Import a PReLU with one slope per channel or feature. It is computed exactly, as
+    ``relu(x) - slope * relu(-x)``, with twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
     if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # one slope per channel, in operator sets below 7
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
@@ -99,8 +102,8 @@ def _matmul(call: Call) -> Value | None:
 
 
 def _convolution(call: Call) -> Value:
-    """Import a 2-D convolution with kernels (M, C / groups, kh, kw), or a 1-D one with (M, C / groups, k) as
-    a single row."""
+    """Import a 2-D convolution with kernels (M, C / groups, kh, kw), or a 1-D one with
+    (M, C / groups, k) as a single row."""
     k, groups = np.asarray(call.constant(1), np.float64), int(call.a.get("group", 1))
     if len(call.computed) > 1:
         raise call.refused("its bias is computed; use constant parameters")
@@ -162,8 +165,9 @@ def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patc
 
 
 def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool) -> Four:
-    """Return the padding for ``auto_pad`` SAME, where the result has ceil(size / stride) positions. Of an odd
-    number of zeros, the extra one is at the end or, with ``lower``, at the beginning."""
+    """Return the padding for ``auto_pad`` SAME, where the result has ceil(size /
+    stride) positions. Of an odd number of zeros, the extra one is at the end or, with
+    ``lower``, at the beginning."""
     pads = []
     for size, k, s, d in zip(value.op.shape[1:], kernel, stride, dilation, strict=True):
         total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
@@ -173,7 +177,8 @@ def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, l
 
 
 def _two(sizes: list[int]) -> Pair:
-    """Return (rows, columns) from the two numbers of a 2-D node, or from the single number of a 1-D node."""
+    """Return (rows, columns) from the two numbers of a 2-D node, or from the single
+    number of a 1-D node."""
     return (1, int(sizes[0])) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
@@ -183,7 +188,8 @@ def _global(call: Call) -> Value:
 
 
 def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: bool) -> Value:
-    """Import the maximum or average over the map axes ``axes``, which must be all rows and columns."""
+    """Import the maximum or average over the map axes ``axes``, which must be all
+    rows and columns."""
     value, rank = value.settled(), value.places.ndim
     axes = list(range(2, rank)) if axes is None else [a % rank for a in axes]
     part = value.places.take([0], axes[0]) if axes else value.places
@@ -205,7 +211,8 @@ def _reduced(call: Call) -> Value:
 
 
 def _batch_norm(call: Call) -> Value:
-    """Import a normalisation by constants per channel, which is folded into the adjacent weights."""
+    """Import a normalisation by constants per channel, which is folded into the
+    adjacent weights."""
     value = call.value
     if call.a.get("training_mode", 0):
         raise call.refused("it is in training mode; export the model in evaluation mode")
@@ -263,10 +270,11 @@ UNARY = (
     "ThresholdedRelu Shrink Abs Neg Exp Log Sqrt Reciprocal Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh "
     "Atanh Erf Clip PRelu Pow Min Max Sign Round Floor Ceil"
 ).split()
-"""Operators imported as a function of each value, which ONNX's reference implementation computes."""
+"""Operators imported as a function of each value, which ONNX's reference
+implementation computes."""
 JOINED = "Where Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Xor Mod".split()
-"""Operators imported, together with the arithmetic of two operands, as functions of several values of one
-operator."""
+"""Operators imported, together with the arithmetic of two operands, as functions of
+several values of one operator."""
 TRUTHS = {"Where": (0,), "And": (0, 1), "Or": (0, 1), "Xor": (0, 1), "Not": (0,)}
 """Operator -> indices of its operands that are truth values."""
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -283,7 +291,8 @@ CONSTANT = {"Add": ("add", "add"), "Sum": ("add", "add"), "Mul": ("mul", "mul")}
     "Sub": ("sub", "rsub"),
     "Div": ("div", "rdiv"),
 }
-"""Operator -> the operation that it is if its second operand is a constant, or its first operand."""
+"""Operator -> the operation that it is if its second operand is a constant, or
+its first operand."""
 CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
 
 
@@ -311,7 +320,8 @@ def elementwise(call: Call) -> Value | None:
 
 
 def _function(call: Call) -> Value:
-    """Import a function of one value, or of several values of one operator, such as ``Where``'s branches."""
+    """Import a function of one value, or of several values of one operator, such as
+    ``Where``'s branches."""
     first, operands = call.value, call.computed
     for argument in operands:
         argument.check_open()
@@ -335,7 +345,8 @@ def _function(call: Call) -> Value:
 
 
 def _cast(call: Call) -> Value:
-    """Import a Cast, computed in floats: to integers by truncation, to booleans by comparison with 0."""
+    """Import a Cast, computed in floats: to integers by truncation, to booleans by
+    comparison with 0."""
     from onnx import TensorProto
 
     to = call.a.get("to", TensorProto.FLOAT)
@@ -349,8 +360,9 @@ def _cast(call: Call) -> Value:
 
 
 def _quantised(call: Call) -> Value:
-    """Import a QuantizeLinear as a function from values to the values that its codes represent, including
-    saturation (which may act as a ReLU). The DequantizeLinear after it then changes nothing."""
+    """Import a QuantizeLinear as a function from values to the values that its codes
+    represent, including saturation (which may act as a ReLU). The DequantizeLinear
+    after it then changes nothing."""
     scale, zero = call.constant(1), call.optional(2)
     zero = np.zeros(1, np.uint8) if zero is None else zero
     if scale.size != 1 or zero.size != 1 or zero.dtype.name not in CODES:

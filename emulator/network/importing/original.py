@@ -1,7 +1,8 @@
-"""The user's own model: reads its file, converts it to an ONNX graph, and computes its own outputs.
+"""The user's own model: reads its file, converts it to an ONNX graph, and
+computes its own outputs.
 
-Every model is read as ONNX: PyTorch modules go through its exporter, scikit-learn's estimators through
-skl2onnx.
+Every model is read as ONNX: PyTorch modules go through its exporter, scikit-learn's
+estimators through skl2onnx.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ FILE_MAX = 2 << 30
 
 
 def extra(package: str, needs: str, of: str) -> ModuleType:
-    """Import the package ``package``, which the extra ``of`` of ndrite installs. If it is missing, raise
-    MissingExtraError; the text ``needs`` says what it is needed for."""
+    """Import the package ``package``, which the extra ``of`` of ndrite
+    installs. If it is missing, raise MissingExtraError; the text ``needs`` says
+    what it is needed for."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
@@ -52,8 +54,8 @@ def _check(path: Path) -> None:
 
 
 def load_onnx(path: Path) -> ModelProto:
-    """Load the model in a file. Raises MissingExtraError without the package ``onnx``. Raises
-    NetworkError when the file is not a valid model."""
+    """Load the model in a file. Raises MissingExtraError without the package ``onnx``.
+    Raises NetworkError when the file is not a valid model."""
     onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
     _check(path)
     try:
@@ -72,7 +74,8 @@ def inputs_of(model: ModelProto) -> list[ValueInfoProto]:
 
 
 def only_input(model: ModelProto) -> ValueInfoProto:
-    """Return the model's only input. Raises NetworkError when there is none, or more than one."""
+    """Return the model's only input. Raises NetworkError when there is none,
+    or more than one."""
     inputs = inputs_of(model)
     if len(inputs) != 1:
         names, outputs = (", ".join(t.name for t in ts) for ts in (inputs, model.graph.output))
@@ -85,15 +88,16 @@ def only_input(model: ModelProto) -> ValueInfoProto:
 
 
 def load_torch(path: Path) -> torch.nn.Module:
-    """Load a module that ``torch.save(module, path)`` wrote and that consists of PyTorch's own layers only;
-    no code in the file is run. Raises MissingExtraError without PyTorch. Raises NetworkError when the file
-    holds anything else."""
+    """Load a module that ``torch.save(module, path)`` wrote and that consists of
+    PyTorch's own layers only; no code in the file is run. Raises MissingExtraError
+    without PyTorch. Raises NetworkError when the file holds anything else."""
     torch = extra("torch", "reading .pt files needs PyTorch", "train")
     _check(path)
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
-        # PyTorch's warnings about the pickle protocol are suppressed: the user cannot do anything about them.
+        # PyTorch's warnings about the pickle protocol are suppressed: the user cannot
+        # do anything about them.
         with torch.serialization.safe_globals(layers), warnings.catch_warnings(action="ignore"):
             module = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # errors of pickle, zip and torch have no common class
@@ -116,15 +120,16 @@ STAND_INS = {
     "RidgeClassifier": "svm.LinearSVC",
     "RidgeClassifierCV": "svm.LinearSVC",
 }
-"""Estimators of two classes that cannot be converted -> an estimator with the same scores that can."""
+"""Estimators of two classes that cannot be converted -> an estimator with the
+same scores that can."""
 IN_TRAINING = (
     "the module was in training mode; it is taken as in evaluation mode: no dropout, and batch normalisation "
     "by its running mean and variance"
 )
 IN_FLOAT = "the module computes in bfloat16; its weights are taken as they are, and computed with in float32"
 EXAMPLES = 3
-"""Number of samples with which a module is exported: more than one, so that no axis is mistaken for a
-constant."""
+"""Number of samples with which a module is exported: more than one, so that no axis is
+mistaken for a constant."""
 
 
 @record()
@@ -136,8 +141,9 @@ class Original:
     proto:
         The model that is read.
     answers:
-        The model's own results for samples (n, ...), a list of arrays (n, ...) in the order of the graph's
-        outputs, or what one of them has to be; None: the graph is the model.
+        The model's own results for samples (n, ...), a list of arrays (n, ...) in
+        the order of the graph's outputs, or what one of them has to be; None: the
+        graph is the model.
     task:
         Task of the outputs if the model says it, one of ``spec.task.KINDS``; else empty.
     classes:
@@ -154,9 +160,9 @@ class Original:
 
 
 def of_module(module: torch.nn.Module, shape: tuple[int, ...], samples: Array | None) -> Original:
-    """Export a module in evaluation mode for samples of ``shape``; hooks and in-place operators
-    are included. Raises MissingExtraError without the package ``onnx``. Raises UnsupportedNodeError when
-    PyTorch's exporter does not accept the module."""
+    """Export a module in evaluation mode for samples of ``shape``; hooks and in-place
+    operators are included. Raises MissingExtraError without the package ``onnx``.
+    Raises UnsupportedNodeError when PyTorch's exporter does not accept the module."""
     import torch
 
     onnx = extra("onnx", "importing a PyTorch module needs onnx", "onnx")
@@ -183,8 +189,8 @@ def of_module(module: torch.nn.Module, shape: tuple[int, ...], samples: Array | 
     buffer = io.BytesIO()
     with _asked(module), _silent():
         try:
-            # The tracing exporter is used first: it takes a hundredth of the time of the other one, and keeps
-            # recurrent layers as single nodes.
+            # The tracing exporter is used first: it takes a hundredth of the time of
+            # the other one, and keeps recurrent layers as single nodes.
             torch.onnx.export(
                 module,
                 (example,),
@@ -204,15 +210,17 @@ def of_module(module: torch.nn.Module, shape: tuple[int, ...], samples: Array | 
 def _by_other_exporter(
     module: torch.nn.Module, example: torch.Tensor, axis: int, error: Exception
 ) -> ModelProto:
-    """Export a module with ``torch.export``, which accepts some modules that tracing does not. ``error`` is
-    the error that tracing raised; it is reported if this export fails too."""
+    """Export a module with ``torch.export``, which accepts some modules that tracing
+    does not. ``error`` is the error that tracing raised; it is reported if this
+    export fails too."""
     import torch
 
     try:
         dims = ({axis: torch.export.Dim("n")},)
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
     except Exception:
-        # Any exception is possible here. The error of the tracing exporter, which was tried first, says more.
+        # Any exception is possible here. The error of the tracing exporter, which was
+        # tried first, says more.
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
         shape_words = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(
@@ -223,8 +231,8 @@ def _by_other_exporter(
 
 
 def of_estimator(estimator: BaseEstimator) -> Original:
-    """Convert a fitted scikit-learn estimator or pipeline. Raises MissingExtraError without skl2onnx. Raises
-    UnsupportedNodeError when skl2onnx does not convert it."""
+    """Convert a fitted scikit-learn estimator or pipeline. Raises MissingExtraError
+    without skl2onnx. Raises UnsupportedNodeError when skl2onnx does not convert it."""
     extra("onnx", "importing a scikit-learn model needs onnx", "onnx")
     converter = extra("skl2onnx", "importing a scikit-learn model needs skl2onnx", "sklearn")
     width = getattr(estimator, "n_features_in_", None)
@@ -259,8 +267,9 @@ def of_estimator(estimator: BaseEstimator) -> Original:
         results = [
             np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
         ]
-        # For two classes, scikit-learn returns the score of the second class only, while the graph returns a
-        # score for each. The pair (-score, score) is therefore accepted as well.
+        # For two classes, scikit-learn returns the score of the second class only,
+        # while the graph returns a score for each. The pair (-score, score) is
+        # therefore accepted as well.
         return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES
@@ -268,14 +277,15 @@ def of_estimator(estimator: BaseEstimator) -> Original:
 
 
 def _probabilities(estimator: BaseEstimator, x: Array) -> Any:
-    """Return the estimator's ``predict_proba`` of the samples x, or None if the estimator has no such
-    method."""
+    """Return the estimator's ``predict_proba`` of the samples x, or None if the
+    estimator has no such method."""
     return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
 def _convertible(estimator: BaseEstimator) -> tuple[BaseEstimator, BaseEstimator]:
-    """Return a copy of the estimator, and the last step of the copy. If skl2onnx cannot convert that step
-    correctly, the step is replaced by a class that has the same scores."""
+    """Return a copy of the estimator, and the last step of the copy. If
+    skl2onnx cannot convert that step correctly, the step is replaced by a class
+    that has the same scores."""
     last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
@@ -286,7 +296,8 @@ def _convertible(estimator: BaseEstimator) -> tuple[BaseEstimator, BaseEstimator
 
 
 def _scores(last: BaseEstimator) -> dict[type | str, dict[str, bool] | bool]:
-    """Return the skl2onnx option with which the scores of all classes are returned as one array."""
+    """Return the skl2onnx option with which the scores of all classes are
+    returned as one array."""
     # LinearSVC is the only classifier that does not have the option ``zipmap``.
     if type(last).__name__ == "LinearSVC":
         return {type(last): {"raw_scores": True}}
@@ -295,8 +306,8 @@ def _scores(last: BaseEstimator) -> dict[type | str, dict[str, bool] | bool]:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Return a context manager that suppresses warnings and everything that Python and C++ code write to
-    standard output and error."""
+    """Return a context manager that suppresses warnings and everything that Python and
+    C++ code write to standard output and error."""
     for stream in (s for s in (sys.stdout, sys.stderr) if s is not None):
         stream.flush()
     with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
@@ -314,8 +325,8 @@ def _silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Return a context manager that puts the module in evaluation mode, and at its end restores the mode of
-    every submodule."""
+    """Return a context manager that puts the module in evaluation mode, and at its end
+    restores the mode of every submodule."""
     modes = [(part, part.training) for part in module.modules()]
     if not _of_export(module):
         module.eval()
@@ -328,8 +339,8 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _asked(module: torch.nn.Module) -> Iterator[None]:
-    """Return a context manager that puts the module in evaluation mode, and at its end restores modes and
-    buffers, since some modules count calls in a buffer."""
+    """Return a context manager that puts the module in evaluation mode, and at its end
+    restores modes and buffers, since some modules count calls in a buffer."""
     before = [
         (part, [(name, b, None if b is None else b.clone()) for name, b in part._buffers.items()])
         for part in module.modules()
@@ -339,7 +350,8 @@ def _asked(module: torch.nn.Module) -> Iterator[None]:
             yield
     finally:
         for part, buffers in before:
-            # The module may have put another tensor in a buffer's place, so all buffers are set again.
+            # The module may have put another tensor in a buffer's place, so all
+            # buffers are set again.
             part._buffers.clear()
             for name, buffer, content in buffers:
                 if buffer is not None:
@@ -348,8 +360,8 @@ def _asked(module: torch.nn.Module) -> Iterator[None]:
 
 
 def _of_export(module: torch.nn.Module) -> bool:
-    """Return whether ``torch.export`` created the module: the mode of such a module is fixed, and its
-    ``eval()`` raises."""
+    """Return whether ``torch.export`` created the module: the mode of such a module is
+    fixed, and its ``eval()`` raises."""
     return "eval" in vars(module) and hasattr(module, "graph")
 
 
@@ -365,8 +377,8 @@ def _tensors(found: Any) -> list[torch.Tensor]:
 def _takes_calls_first(
     module: torch.nn.Module, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]
 ) -> bool:
-    """Return whether the module takes sequences with the time axis first and the batch axis second, as
-    PyTorch's recurrent layers do by default."""
+    """Return whether the module takes sequences with the time axis first and the batch
+    axis second, as PyTorch's recurrent layers do by default."""
     layers = [m for m in module.modules() if hasattr(m, "batch_first")]
     if len(shape) != 2:
         return False

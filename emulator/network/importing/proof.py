@@ -1,5 +1,5 @@
-"""Proof of an import: compares the graph with the original model, run by an independent runtime; and the
-report of an import."""
+"""Proof of an import: compares the graph with the original model, run by an independent
+runtime; and the report of an import."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockReport:
-    """Report on the import of one matrix product, table or gate: its size, the range of its values, and the
-    error of its table.
+    """Report on the import of one matrix product, table or gate: its size, the range of
+    its values, and the error of its table.
 
     Attributes
     ----------
     node, function:
-        The node its weights are of, and what it computes after them (``product``), of each value
-        (``table``), or of several (``gate``).
+        The node its weights are of, and what it computes after them (``product``), of
+        each value (``table``), or of several (``gate``).
     kind:
         ``product``, ``table`` or ``gate``.
     inputs, outputs:
         K (of a patch, for a convolution; its group's) and M; channels, for a table or gate.
     low, high:
-        Pre-activations that the table spans; outside, the function is held at its ends. For a gate: the
-        results that codes span.
+        Pre-activations that the table spans; outside, the function is held at its ends.
+        For a gate: the results that codes span.
     step:
         Value of one code of its outputs, in the model's unit; 0 for the output layer.
     table_error:
-        Largest error of the 32-segment table in its span, in the model's unit, its rounding to codes
-        included.
+        Largest error of the 32-segment table in its span, in the model's unit, its
+        rounding to codes included.
     table_error_lsb:
         The same in codes.
     beyond:
-        Fraction of the samples' pre-activations outside the span, where that costs a code or more; None
-        without samples.
+        Fraction of the samples' pre-activations outside the span, where that costs a
+        code or more; None without samples.
     """
 
     node: str
@@ -69,16 +69,17 @@ class BlockReport:
 
 @record(kw_only=True)
 class ImportReport:
-    """Report on the import of a whole model: how far the network's outputs deviate from the model's, and
-    which parts of the model were left out.
+    """Report on the import of a whole model: how far the network's outputs deviate from
+    the model's, and which parts of the model were left out.
 
     Attributes
     ----------
     float_error:
         Largest difference of the network's float outputs to the model's on the samples.
     error_rms, error_max:
-        With inputs and activations in 8-bit codes and functions as tables, weights exact: root mean square
-        and largest difference to the model's outputs on the samples, in the model's unit.
+        With inputs and activations in 8-bit codes and functions as tables, weights
+        exact: root mean square and largest difference to the model's outputs on the
+        samples, in the model's unit.
     output_rms:
         Root mean square of the model's outputs on the samples, to compare with.
     output_shape:
@@ -107,21 +108,22 @@ class ImportReport:
 
 
 DRAWN = 64
-"""Number of inputs tried in addition to the samples: the samples' values, shuffled separately for each
-input."""
+"""Number of inputs tried in addition to the samples: the samples' values, shuffled
+separately for each input."""
 LOST = 2e-3
-"""Largest rms difference between model and network, relative to the rms of the values, that single precision
-explains."""
+"""Largest rms difference between model and network, relative to the rms of the values,
+that single precision explains."""
 FAR = 2e-2
-"""A value that differs by more than this, relative to the largest value, counts as different."""
+"""A value that differs by more than this, relative to the largest value,
+counts as different."""
 FAR_MAX = 5e-3
-"""Fraction of values that may differ: where the model has a step, two roundings may lie on different sides of
-it."""
+"""Fraction of values that may differ: where the model has a step, two roundings may lie
+on different sides of it."""
 WHERE_MAX = 16
 """Number of samples with which it is searched at which node model and network first differ."""
 ALONE = 6
-"""Number of samples that are also passed to the model one at a time, in addition to the samples with the
-smallest and largest values."""
+"""Number of samples that are also passed to the model one at a time, in addition to the
+samples with the smallest and largest values."""
 
 
 @record()
@@ -132,11 +134,12 @@ class Proof:
     original: Original
 
     def check(self, samples: Floats | None, low: float, high: float) -> int:
-        """Compare the outputs of graph and model on the samples and on further inputs in the range of the
-        samples. Return the number of inputs compared.
+        """Compare the outputs of graph and model on the samples and on further inputs
+        in the range of the samples. Return the number of inputs compared.
 
-        ``low`` and ``high``: what inputs are drawn between where there are no samples. Raises
-        UnsupportedNodeError, naming the first node whose values differ from the model's own.
+        ``low`` and ``high``: what inputs are drawn between where there are no
+        samples. Raises UnsupportedNodeError, naming the first node whose values
+        differ from the model's own.
         """
         rng = np.random.default_rng(0)
         if samples is None:
@@ -157,25 +160,26 @@ class Proof:
         return len(x)
 
     def ours(self, x: Floats) -> Floats:
-        """Return the imported graph's outputs (n, M) for samples (n, ...) in the model's layout."""
+        """Return the imported graph's outputs (n, M) for samples (n, ...) in
+        the model's layout."""
         return self.read.run(self.read.ordered(x))
 
     def theirs(self, x: Floats) -> Floats:
-        """Return the original model's values (n, M) at the tensor where the imported graph ends, in the
-        graph's order."""
+        """Return the original model's values (n, M) at the tensor where the imported
+        graph ends, in the graph's order."""
         x = x.reshape(len(x), *self.read.own_shape)
         left_out = self.read.end.left_out
         if left_out is not None and left_out.after:
-            # The graph ends inside a node of the model (before a classifier's sigmoid or softmax), so no
-            # tensor of the model has the graph's values.
+            # The graph ends inside a node of the model (before a classifier's sigmoid
+            # or softmax), so no tensor of the model has the graph's values.
             return self.ours(x)
         tensor = self.read.tensor
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
     def _run(self, tensors: Sequence[str], x: Floats, batch: int = BATCH) -> dict[str, list[Array]]:
-        """Run the model on samples (n, ...), and return the tensors named in ``tensors``, which may be
-        intermediate results. Each tensor is a list with one array per ``batch`` samples, or per as many
-        samples as the file fixes.
+        """Run the model on samples (n, ...), and return the tensors named in
+        ``tensors``, which may be intermediate results. Each tensor is a list with one
+        array per ``batch`` samples, or per as many samples as the file fixes.
 
         Raises NetworkError when the runtime cannot run the model on them.
         """
@@ -206,16 +210,17 @@ class Proof:
         return results_of
 
     def _after(self, y: Floats) -> Floats:
-        """Apply the model's last function to the graph's outputs if the import left that function out, so
-        that the outputs can be compared with the model's tensor."""
+        """Apply the model's last function to the graph's outputs if the
+        import left that function out, so that the outputs can be compared
+        with the model's tensor."""
         left_out = self.read.end.left_out
         if left_out is None or not left_out.after:
             return y
         return np.asarray(expit(y) if left_out.after == "sigmoid" else softmax(y, axis=1), np.float64)
 
     def _check_answers(self, batches: list[Floats], parts: list[Array]) -> None:
-        """Raise UnsupportedNodeError unless the user's own model and the ONNX graph exported from it return
-        the same values, batch by batch."""
+        """Raise UnsupportedNodeError unless the user's own model and the ONNX graph
+        exported from it return the same values, batch by batch."""
         if self.original.answers is None or not all(isinstance(p, np.ndarray) for p in parts):
             return
         graph = np.concatenate([p.reshape(-1) for p in parts]).astype(np.float64)
@@ -234,17 +239,17 @@ class Proof:
             )
 
     def _check_alone(self, x: Floats) -> None:
-        """Compare model and exported graph on single samples as well. A model that takes a maximum over the
-        batch would return other values for these."""
+        """Compare model and exported graph on single samples as well. A model that
+        takes a maximum over the batch would return other values for these."""
         if self.original.answers is not None:
-            # Each sample is passed as a batch of two equal samples, because the model might drop a batch axis
-            # of length 1.
+            # Each sample is passed as a batch of two equal samples, because the model
+            # might drop a batch axis of length 1.
             twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]
             self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
 
     def _difference(self, x: Floats) -> NetworkError:
-        """Return the error that names the first node, in the model's order, whose values in the imported
-        graph differ from those in the model."""
+        """Return the error that names the first node, in the model's order, whose
+        values in the imported graph differ from those in the model."""
         few, values_of = x[:WHERE_MAX], dict[Op, Floats]()
         maker = {n: node for node in self.original.proto.graph.node for n in node.output}
         readable = {n: v for n, v in self.read.values.items() if n in maker and v.at is not None}
@@ -258,7 +263,8 @@ class Proof:
             try:
                 expected = placed(value, model_values[name], len(few))
             except ValueError:
-                # Only the shape may differ: note this node, and go on looking for a difference in values.
+                # Only the shape may differ: note this node, and go on looking for a
+                # difference in values.
                 reshaped = reshaped or (node, kind)
                 continue
             if not _same(value.of(values_of[value.op]).reshape(len(few), -1), expected):
@@ -271,8 +277,9 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """Return the tensor of the model that belongs to ``value``, given as one array per batch, rearranged to
-    (n, C * H * W) in the order of the value's operator. Raises ValueError when it has another size."""
+    """Return the tensor of the model that belongs to ``value``, given as one array per
+    batch, rearranged to (n, C * H * W) in the order of the value's operator. Raises
+    ValueError when it has another size."""
     axis = value.axis or 0
     joined = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
     ordered = np.empty((n, value.size))
@@ -281,8 +288,8 @@ def placed(value: Value, parts: list[Array], n: int) -> Floats:
 
 
 def _apart(x: Floats) -> list[int]:
-    """Return the indices of some samples of x (n, ...): a few spread over all samples, and those with the
-    smallest and the largest values."""
+    """Return the indices of some samples of x (n, ...): a few spread over all samples,
+    and those with the smallest and the largest values."""
     largest = np.abs(x).reshape(len(x), -1).max(axis=1)
     places = np.linspace(0, len(x) - 1, ALONE).astype(int)
     return sorted({int(largest.argmin()), int(largest.argmax()), *places.tolist()})
@@ -313,14 +320,15 @@ def _needed(graph: GraphProto, tensors: Sequence[str]) -> list[NodeProto]:
 
 
 def _reads(node: NodeProto) -> list[str]:
-    """Return the names of the tensors that a node reads, including those inside its subgraphs."""
+    """Return the names of the tensors that a node reads, including those
+    inside its subgraphs."""
     inner = [g for a in node.attribute for g in (a.g, *a.graphs)]
     return [*node.input, *(name for g in inner for n in g.node for name in _reads(n))]
 
 
 def _session(proto: ModelProto) -> InferenceSession | ReferenceEvaluator:
-    """Return a session that runs the model: onnxruntime or, if that cannot, ONNX's reference implementation,
-    which also supports the first operator sets."""
+    """Return a session that runs the model: onnxruntime or, if that cannot, ONNX's
+    reference implementation, which also supports the first operator sets."""
     from onnx.reference import ReferenceEvaluator
 
     why: Exception | None = None
@@ -332,8 +340,8 @@ def _session(proto: ModelProto) -> InferenceSession | ReferenceEvaluator:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        # The optimisations of onnxruntime are switched off: in quantised models they would round at other
-        # nodes than the file states.
+        # The optimisations of onnxruntime are switched off: in quantised models they
+        # would round at other nodes than the file states.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(

@@ -1,4 +1,5 @@
-"""import_model: imports any supported model as a float network that can be mapped, with a report."""
+"""import_model: imports any supported model as a float network that can be
+mapped, with a report."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 LOST_MAX = 0.2
-"""Error of codes and tables, as a fraction of the outputs' variation, above which a warning is given."""
+"""Error of codes and tables, as a fraction of the outputs' variation, above which a
+warning is given."""
 
 
 def lower(
@@ -50,14 +52,14 @@ def lower(
     meaning: Meaning,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Network, InputRange, ImportReport]:
-    """Turn a ``Reading`` into a network; return the network, the range of its inputs and the import report.
-    Parameters as for ``import_model``.
+    """Turn a ``Reading`` into a network; return the network, the range of its inputs
+    and the import report. Parameters as for ``import_model``.
 
-    ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own outputs for them,
-    which errors are measured against; ``meaning``: all but the range of inputs.
-    Raises UnsupportedNodeError when a function is unbounded and there are
-    no samples. Raises NetworkError when a weight is not finite. Warns CompileWarning when codes and tables
-    lose more than a fifth of the outputs' variation.
+    ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own
+    outputs for them, which errors are measured against; ``meaning``: all but the range
+    of inputs. Raises UnsupportedNodeError when a function is unbounded and there are no
+    samples. Raises NetworkError when a weight is not finite. Warns CompileWarning when
+    codes and tables lose more than a fifth of the outputs' variation.
     """
     graph, notes = simplified(read.graph), list(read.notes)
     if len(read.own_shape) == 2 and graph.calls == 1:
@@ -87,8 +89,8 @@ def lower(
         graph.calls,
         dataclasses.replace(meaning, inputs=input_range),
     )
-    # For each node two counts: its pre-activations that lie outside its table, where that changes the result
-    # by a code or more, and all its pre-activations.
+    # For each node two counts: its pre-activations that lie outside its table, where
+    # that changes the result by a code or more, and all its pre-activations.
     counts = np.zeros((len(scaled_nodes), 2))
 
     def watch(number: int, z: Floats) -> None:
@@ -123,8 +125,8 @@ def lower(
 
 
 def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) -> InputRange:
-    """Return the range of the model's inputs over all samples and time steps: one range per feature for
-    vectors, a single range for maps.
+    """Return the range of the model's inputs over all samples and time steps: one range
+    per feature for vectors, a single range for maps.
 
     Of maps it is widened to what their codes must stand for.
     """
@@ -164,10 +166,11 @@ def _errors(
 
 
 def _warn_of(error: float, wanted: Floats, name: str) -> None:
-    """Warn if the rms error ``error`` that rounding to codes and tables causes is so large that the outputs
-    ``wanted`` (n, M) are of little use."""
+    """Warn if the rms error ``error`` that rounding to codes and tables causes is so
+    large that the outputs ``wanted`` (n, M) are of little use."""
     signal = float(np.sqrt(wanted.var(axis=0).mean()))
-    # If all samples have the same outputs, the signal is 0, and the error cannot be compared with it.
+    # If all samples have the same outputs, the signal is 0, and the error cannot be
+    # compared with it.
     if signal > 0 and error > LOST_MAX * signal:
         warnings.warn(
             f"{name}: 8-bit codes and tables have an rms error of {error:.3g}, and its outputs an rms of "
@@ -186,8 +189,8 @@ ESTIMATOR = "ndrite.analog takes PyTorch modules, so not this estimator"
 
 @record()
 class Imported:
-    """An imported network with the range of its inputs, the import report, and a method that computes the
-    original model's outputs (``reference``).
+    """An imported network with the range of its inputs, the import report, and a method
+    that computes the original model's outputs (``reference``).
 
     ``compared``: inputs on which the reading was compared with the model itself.
     """
@@ -199,8 +202,8 @@ class Imported:
     compared: int
 
     def reference(self, x: npt.ArrayLike) -> Floats:
-        """Return the original model's outputs (n, M), float64, for inputs (n, ...) in the model's unit,
-        computed by the model's own runtime."""
+        """Return the original model's outputs (n, M), float64, for inputs (n, ...) in
+        the model's unit, computed by the model's own runtime."""
         return self.proof.theirs(np.asarray(x, np.float64))
 
 
@@ -215,33 +218,37 @@ def import_model(
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
-    """Import a PyTorch module, a scikit-learn estimator, or an ``.onnx``, ``.pt`` or ``.pth`` file.
+    """Import a PyTorch module, a scikit-learn estimator, or an ``.onnx``, ``.pt``
+    or ``.pth`` file.
 
-    The model itself is run beside what was read of it, on the samples and on others like them; what gives
-    other values is refused. Raises UnsupportedNodeError, naming the node, its kind and what would work
-    instead. Raises NetworkError when the file is none of these, or the samples do not fit. Raises
-    MissingExtraError when the package for the file's kind is not installed. Warns CompileWarning when 8-bit
-    codes and tables lose more than a fifth of the outputs' variation on the samples.
+    The model itself is run beside what was read of it, on the samples and on others
+    like them; what gives other values is refused. Raises UnsupportedNodeError, naming
+    the node, its kind and what would work instead. Raises NetworkError when the file is
+    none of these, or the samples do not fit. Raises MissingExtraError when the package
+    for the file's kind is not installed. Warns CompileWarning when 8-bit codes and
+    tables lose more than a fifth of the outputs' variation on the samples.
 
     Parameters
     ----------
     model:
         Path, a ``torch.nn.Module``, or a fitted estimator.
     samples:
-        Typical inputs in the model's own unit, float (n, ...): they set the range of every input and every
-        activation, and the errors are measured on them. For a recurrent model: (n, calls, features), whether
-        it takes the batch first or not.
+        Typical inputs in the model's own unit, float (n, ...): they set the range of
+        every input and every activation, and the errors are measured on them. For a
+        recurrent model: (n, calls, features), whether it takes the batch first or not.
     input_range:
-        (low, high) that input codes 0 and 255 stand for, the same for all inputs; default: what the samples
-        span, each input by itself (all alike for convolutional models), or 0..1 without samples.
+        (low, high) that input codes 0 and 255 stand for, the same for all inputs;
+        default: what the samples span, each input by itself (all alike for
+        convolutional models), or 0..1 without samples.
     input_shape:
         Shape of one sample, where the model leaves it open; by default that of the samples.
     output:
         Output of an ONNX model to take; needed where it has several.
     model_inputs:
-        For an ``.onnx`` file with several inputs, all but the one that takes the samples: by name a constant,
-        or for a state the name of the output that is its value in the next call. With states samples are (n,
-        calls, values of one call), states begin at 0, and the outputs are those of the last call.
+        For an ``.onnx`` file with several inputs, all but the one that takes the
+        samples: by name a constant, or for a state the name of the output that is its
+        value in the next call. With states samples are (n, calls, values of one call),
+        states begin at 0, and the outputs are those of the last call.
     name:
         The network's name; by default the file's or the class's.
     progress:
@@ -310,8 +317,8 @@ def _original(
 
 
 def _sample_shape(module: torch.nn.Module, samples: Floats | None) -> OwnShape | None:
-    """Return the shape of one sample of the module; flat if the first Linear layer or layer of bases reads
-    the whole sample; None if it cannot be told."""
+    """Return the shape of one sample of the module; flat if the first Linear layer or
+    layer of bases reads the whole sample; None if it cannot be told."""
     kinds = {"Linear", "Bases", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
     first = next((m for m in module.modules() if kinds & {c.__name__ for c in type(m).__mro__}), None)
     features = getattr(first, "in_features", getattr(first, "channels", None))
@@ -321,8 +328,8 @@ def _sample_shape(module: torch.nn.Module, samples: Floats | None) -> OwnShape |
 
 
 def _meaning(original: Original, read: Reading) -> Meaning:
-    """Return the meaning of the outputs as far as the model states it, by its classes or by the function at
-    its end."""
+    """Return the meaning of the outputs as far as the model states it, by its classes
+    or by the function at its end."""
     channels, probability = read.graph.output.shape[0], read.probability
     classes = original.classes if len(original.classes) == channels else ()
     task = original.task

@@ -71,14 +71,16 @@ OTHERWISE = (
 
 
 class Reading:
-    """A model, an ``onnx.ModelProto`` that ``prepared`` has prepared, imported as a graph of operators.
+    """A model, an ``onnx.ModelProto`` that ``prepared`` has prepared, imported as a
+    graph of operators.
 
     Attributes
     ----------
     graph, own_shape, notes:
         The operators, shape of one sample as the model takes it, and what was left out.
     end:
-        The graph's output as the model sees it: its places, and what of the model's end is not read.
+        The graph's output as the model sees it: its places, and what of the
+        model's end is not read.
     name, tensor:
         The model's output that was taken, and the tensor of the model that the graph gives.
     values:
@@ -88,10 +90,11 @@ class Reading:
     """
 
     def __init__(self, proto: ModelProto, shape: OwnShape | None = None, output: str | None = None) -> None:
-        """Import the model ``proto``. ``shape``: shape of one sample if the file leaves it open; for a
-        sequence (calls, features). ``output``: which of several outputs to import. Raises NetworkError when
-        the model has no such output, or an output has to be chosen. Raises UnsupportedNodeError, naming the
-        first node that cannot be imported."""
+        """Import the model ``proto``. ``shape``: shape of one sample if the file
+        leaves it open; for a sequence (calls, features). ``output``: which of several
+        outputs to import. Raises NetworkError when the model has no such output, or an
+        output has to be chosen. Raises UnsupportedNodeError, naming the first node
+        that cannot be imported."""
         from onnx import numpy_helper
 
         self._proto, source = proto.graph, only_input(proto)
@@ -138,14 +141,14 @@ class Reading:
 
     @property
     def axes(self) -> tuple[int, ...] | None:
-        """For each axis of the graph's input, the number of that axis in the model's own samples; None if the
-        order is the same."""
+        """For each axis of the graph's input, the number of that axis in the model's
+        own samples; None if the order is the same."""
         return self.graph.input.only(Given).axes
 
     @property
     def unfolded(self) -> OwnShape:
-        """Shape of the model's own sample with all the axes that ``axes`` numbers. The model itself may take
-        its samples flat."""
+        """Shape of the model's own sample with all the axes that ``axes`` numbers. The
+        model itself may take its samples flat."""
         if self.axes is None:
             return self.own_shape
         c, h, w = self.graph.input.shape
@@ -153,7 +156,8 @@ class Reading:
         return tuple(sizes[self.axes.index(axis)] for axis in range(len(sizes)))
 
     def ordered(self, x: Floats) -> Floats:
-        """Return the model's own samples (n, ...) flattened in the order of the graph's input."""
+        """Return the model's own samples (n, ...) flattened in the order of
+        the graph's input."""
         samples = x.reshape(len(x), *self.unfolded)
         samples = samples if self.axes is None else samples.transpose(0, *(a + 1 for a in self.axes))
         return samples.reshape(len(x), -1)
@@ -163,15 +167,16 @@ class Reading:
         return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
 
     def _chosen(self, wanted: list[str]) -> str:
-        """Return the name of the output to import among ``wanted``: the only one that can be imported, or for
-        a recurrent layer the one that holds the last time step."""
+        """Return the name of the output to import among ``wanted``: the only
+        one that can be imported, or for a recurrent layer the one that holds
+        the last time step."""
         ends = {name: self.values[name] for name in wanted if name in self.values}
         ends = {name: value for name, value in ends.items() if not value.is_raw}
         if not ends:
             raise self._refused.get(wanted[0]) or NetworkError("no output depends on the input")
         single = [name for name, value in ends.items() if value.at is not None]
-        # Outputs with the same value count as one, so that no choice is asked for: a recurrent layer's last
-        # output, for example, equals its final state.
+        # Outputs with the same value count as one, so that no choice is asked for: a
+        # recurrent layer's last output, for example, equals its final state.
         apart = {(ends[name].op, ends[name].label) for name in single}
         lost = [name for name in wanted if name in self._refused and not self._is_label(name)]
         if len(wanted) > 1 and (len(apart) > 1 or (lost and not self._memories)):
@@ -191,7 +196,8 @@ class Reading:
 
     @property
     def _tensors(self) -> tuple[dict[str, Any], ...]:
-        """What is known of tensors by their names: constants, values, and why some cannot be imported."""
+        """What is known of tensors by their names: constants, values, and why some
+        cannot be imported."""
         return self._constants, self.values, self._refused
 
     def _nodes(self, graph: GraphProto) -> None:
@@ -200,14 +206,14 @@ class Reading:
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
-                # Keep the error of a node that is not supported: it matters only if the chosen output depends
-                # on that node.
+                # Keep the error of a node that is not supported: it matters only if the
+                # chosen output depends on that node.
                 for name in node.output:
                     self._refused.setdefault(name, error)
 
     def _inner(self, graph: GraphProto) -> None:
-        """Read a graph inside a node. It may read tensors of the graphs around it; another graph inside may
-        have used its names."""
+        """Read a graph inside a node. It may read tensors of the graphs around it;
+        another graph inside may have used its names."""
         from onnx import numpy_helper
 
         for name in (name for node in graph.node for name in node.output):
@@ -259,8 +265,8 @@ class Reading:
                     tensors[name] = tensors[result.name]
 
     def _scan(self, call: Call) -> None:
-        """Read a Scan over the calls of the model's input: the network's calls, with its states as maps that
-        outlive a call."""
+        """Read a Scan over the calls of the model's input: the network's calls, with
+        its states as maps that outlive a call."""
         steps = Steps(call)
         results = self._of_one_call(call, steps)
         if steps.divided(results):
@@ -296,7 +302,8 @@ class Reading:
 
 
 def _results(call: Call) -> list[Value | UnsupportedNodeError]:
-    """Return the values of a node's outputs. An output that cannot be imported has an error in its place."""
+    """Return the values of a node's outputs. An output that cannot be imported has an
+    error in its place."""
     kind = call.kind
     if kind in DROPPED:
         return [call.value]
@@ -313,8 +320,8 @@ def _results(call: Call) -> list[Value | UnsupportedNodeError]:
 
 
 def _normalised(call: Call) -> Value:
-    """Import a softmax or another normalisation over all outputs: return the value before it. It is allowed
-    only at the end of a model."""
+    """Import a softmax or another normalisation over all outputs: return the value
+    before it. It is allowed only at the end of a model."""
     value, shape = call.value, call.value.places.shape
     axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
     other_sizes = [size for i, size in enumerate(shape) if i not in (0, axis)]
@@ -350,9 +357,10 @@ def _sample_shape(value: ValueInfoProto, *, calls_first: bool) -> OwnShape:
 
 
 def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
-    """Return two values: the graph that computes the output ``value``, and this output flattened to a vector.
-    Raises UnsupportedNodeError when the output does not belong to the last time step of a sequence, or the
-    model uses its input with two different shapes."""
+    """Return two values: the graph that computes the output ``value``, and this
+    output flattened to a vector. Raises UnsupportedNodeError when the output does not
+    belong to the last time step of a sequence, or the model uses its input with two
+    different shapes."""
     where = ("output", "output")
     if value.at is None:
         raise UnsupportedNodeError(
@@ -366,8 +374,8 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     used: Memories = []
     ends = [value.op]
     needed = set(ordered(ends))
-    # Collect the memories (states) that the output needs. Their next values may need further memories, so
-    # repeat until no more are added.
+    # Collect the memories (states) that the output needs. Their next values may need
+    # further memories, so repeat until no more are added.
     while more := [m for m in memories if m[0] in needed and m not in used]:
         used += more
         ends += [op for _, op in more]

@@ -1,8 +1,9 @@
-"""Scaling: decides what values the codes of every map represent, and folds the scales into the nodes that
-read the map.
+"""Scaling: decides what values the codes of every map represent, and folds the scales
+into the nodes that read the map.
 
-Every map holds codes 0..255: a function's range is moved and stretched to 0..1, and what reads the map undoes
-it exactly, so tanh and GELU need no second pass for their negative values.
+Every map holds codes 0..255: a function's range is moved and stretched to 0..1,
+and what reads the map undoes it exactly, so tanh and GELU need no second pass for
+their negative values.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,16 +23,16 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Bools, Floats
 from ndrite.emulator.spec.patches import Patches, Shape
 
 DENSE_MAX = 128
-"""Largest number of channels that a plain identity matrix copies; more channels are copied by a grouped
-product with one group each."""
+"""Largest number of channels that a plain identity matrix copies; more channels are
+copied by a grouped product with one group each."""
 GAIN_MAX = 64.0
 """Largest factor by which an average is stretched."""
 EVERYTHING = (-np.inf, np.inf)
 
 
 class Made(NamedTuple):
-    """A node of the network, with the name of the ONNX node that it was made from and the values that its
-    codes represent.
+    """A node of the network, with the name of the ONNX node that it was made from and
+    the values that its codes represent.
 
     No ``stretch`` of sums, nor where codes are passed on.
     """
@@ -46,8 +47,8 @@ class Made(NamedTuple):
         return 0.0 if self.stretch is None else self.stretch.error
 
     def block(self, outputs: int, beyond: float | None) -> BlockReport:
-        """Return the report on the node's import: ``outputs`` is its number of outputs, ``beyond`` the
-        fraction of pre-activations outside its table."""
+        """Return the report on the node's import: ``outputs`` is its number of outputs,
+        ``beyond`` the fraction of pre-activations outside its table."""
         node, stretch = self.node, self.stretch
         step = 0.0 if stretch is None else stretch.span.width / INPUT_MAX
         low, high = (0.0, 0.0) if stretch is None else stretch.ends
@@ -67,8 +68,9 @@ class Made(NamedTuple):
 
 
 class Scaling(PerOp):
-    """Turns a graph of operators into network nodes with scales, one operator after another. The results are
-    ``made`` (the nodes), the ``shapes`` of all maps, and ``states``.
+    """Turns a graph of operators into network nodes with scales, one operator
+    after another. The results are ``made`` (the nodes), the ``shapes`` of all
+    maps, and ``states``.
 
     A method for each kind gives the view that an operator is of the network's maps.
     """
@@ -85,8 +87,8 @@ class Scaling(PerOp):
     def run(self, inputs: InputRange, still: Bools, progress: Callable[[int, int], None] | None) -> None:
         """Convert all operators of the graph to nodes; the node of the output comes last.
 
-        ``inputs``: the range of one call's. ``still``: which of them never vary; they have no weights, as
-        their value is part of the biases.
+        ``inputs``: the range of one call's. ``still``: which of them never vary; they
+        have no weights, as their value is part of the biases.
         """
         graph, views, output = self._graph, self._views, self._graph.output
         c, h, w = graph.input.shape
@@ -103,8 +105,8 @@ class Scaling(PerOp):
             if progress is not None:
                 progress(done, len(graph.uses))
         if not self._gives_sums(output):
-            # The network's outputs must be sums in the model's unit: append a matrix product that converts
-            # the codes.
+            # The network's outputs must be sums in the model's unit: append a matrix
+            # product that converts the codes.
             x = views[output]
             self._product("output", output, _passing(output, x, grouped=True), x)
         self.states = tuple(
@@ -117,13 +119,14 @@ class Scaling(PerOp):
         )
 
     def _gives_sums(self, op: Op) -> bool:
-        """Return whether the operator is a matrix product at the end of the network, which returns sums."""
+        """Return whether the operator is a matrix product at the end of the network,
+        which returns sums."""
         ends = op is self._graph.output and self._graph.uses[op] == 1
         return ends and op.kind == "product" and op.function is None
 
     def product(self, op: Op, node: Product) -> View:
-        """Append the node for a matrix product, with its activation function and with the map that is added
-        to it (if any); return a ``View`` of its output map."""
+        """Append the node for a matrix product, with its activation function and with
+        the map that is added to it (if any); return a ``View`` of its output map."""
         source = op.inputs[node.sources[0]]
         x, second = self._views[source], None
         reads_all = x.index is None or node.patches.groups == 1
@@ -138,7 +141,8 @@ class Scaling(PerOp):
         )
 
     def table(self, op: Op, node: Table) -> View:
-        """Append the node for a table of functions of a map's values; return a ``View`` of its output map."""
+        """Append the node for a table of functions of a map's values; return a ``View``
+        of its output map."""
         x = self._views[op.inputs[0]]
         turned = (x.scale < 0).all() and not isinstance(op.function, Ndr)
         if x.flat or not ((x.scale > 0).all() or turned):
@@ -146,8 +150,9 @@ class Scaling(PerOp):
         return self._table(op, x, self._stretch(op))
 
     def pool(self, op: Op, node: Pool) -> View:
-        """Append the node for a pool; return a ``View`` of its output map. Averages span less than the values
-        averaged, so they are stretched to use the whole range of codes."""
+        """Append the node for a pool; return a ``View`` of its output map.
+        Averages span less than the values averaged, so they are stretched to use
+        the whole range of codes."""
         x = self._views[op.inputs[0]]
         unfit = node.of == "max" and bool((x.scale <= 0).any())
         if node.is_spread:
@@ -164,9 +169,9 @@ class Scaling(PerOp):
         return replace(x, sources=(self._add(Made(pool, op.name)),), scale=x.scale / gain)
 
     def gate(self, op: Op, node: Gate) -> View:
-        """Append the node for a gate, whose operands each need one scale for all their codes; return the view
-        of its map. Raises UnsupportedNodeError when the offset of the gate's sum is far outside the range of
-        its results."""
+        """Append the node for a gate, whose operands each need one scale for all their
+        codes; return the view of its map. Raises UnsupportedNodeError when the offset
+        of the gate's sum is far outside the range of its results."""
         about_zero = {n for t in node.terms if t.b is not None for n in t.reads}
         x = []
         for number, source in enumerate(op.inputs):
@@ -201,8 +206,9 @@ class Scaling(PerOp):
         return self._with(op, Made(node_made, op.name, stretch))
 
     def view(self, op: Op, node: View) -> View:
-        """Return the operator as a ``View`` (selected, scaled and shifted channels) of the network's maps. No
-        node is appended: the weights or terms of the operators that read the view absorb it."""
+        """Return the operator as a ``View`` (selected, scaled and shifted channels) of
+        the network's maps. No node is appended: the weights or terms of the operators
+        that read the view absorb it."""
         return node.of([self._views[i] for i in op.inputs], self.shapes)
 
     def _stretch(self, op: Op) -> Stretch:
@@ -221,8 +227,8 @@ class Scaling(PerOp):
         return self._stretches[op]
 
     def _stretch_of_gate(self, op: Op, gate: Gate) -> Stretch:
-        """Return how codes represent the results of a gate. Their range is measured on samples or, without
-        samples, computed from the ranges of the operands.
+        """Return how codes represent the results of a gate. Their range is measured on
+        samples or, without samples, computed from the ranges of the operands.
 
         A code is the result where every operand has the value that the gate counts it from.
         """
@@ -234,13 +240,15 @@ class Scaling(PerOp):
         return Stretch(label=label, points=points, span=span, error=0.5 / INPUT_MAX)
 
     def _start(self, op: Op) -> float:
-        """Return the value of a gate's summand at which its contribution is counted as 0: the value 0 or, if
-        that is outside the summand's range, the nearest end of the range."""
+        """Return the value of a gate's summand at which its contribution is counted
+        as 0: the value 0 or, if that is outside the summand's range, the nearest
+        end of the range."""
         low, high = op.reach or self._views[op].limits
         return min(max(0.0, low), high)
 
     def _limits(self, op: Op, gate: Gate) -> Reach:
-        """Return the smallest and the largest possible result of a gate, from the ranges of its operands."""
+        """Return the smallest and the largest possible result of a gate, from the
+        ranges of its operands."""
         if not all(i in self._views for i in op.inputs):
             raise UnsupportedNodeError(op.name, "recurrent cell", UNBOUNDED)
         low = high = gate.zero
@@ -258,14 +266,15 @@ class Scaling(PerOp):
         return len(self.shapes) - 1
 
     def _with(self, op: Op, made: Made) -> View:
-        """Append a node whose map holds codes or, without a ``Stretch``, sums; return a ``View`` of that
-        map."""
+        """Append a node whose map holds codes or, without a ``Stretch``, sums; return a
+        ``View`` of that map."""
         number, stretch = self._add(made), made.stretch
         return View.of_map(number, op.shape, Span(0.0, 1.0) if stretch is None else stretch.span)
 
     def _table(self, op: Op, x: View, stretch: Stretch) -> View:
-        """Append a table node; return the view of its map. The gains of a table must be positive, so codes
-        with a negative scale are read through the mirrored function."""
+        """Append a table node; return the view of its map. The gains of a table
+        must be positive, so codes with a negative scale are read through the
+        mirrored function."""
         if (x.scale < 0).all():
             x, stretch = replace(x, scale=-x.scale, shift=-x.shift), stretch.mirrored
         gain, shift = x.scale.astype(np.float32), x.shift.astype(np.float32)
@@ -281,9 +290,10 @@ class Scaling(PerOp):
         stretch: Stretch | None = None,
         second: View | None = None,
     ) -> View:
-        """Append a matrix product on codes; return a ``View`` of its output map. It ends in the function of
-        ``stretch`` or, without one, returns sums. ``second`` is a single map that is added to the sums (the
-        second operand). Raises NetworkError when a weight is not finite."""
+        """Append a matrix product on codes; return a ``View`` of its output map. It
+        ends in the function of ``stretch`` or, without one, returns sums. ``second`` is
+        a single map that is added to the sums (the second operand). Raises NetworkError
+        when a weight is not finite."""
         _, height, width = node.patches.shape
         joined_shape = x.joined(self.shapes)
         patches = (
@@ -312,8 +322,8 @@ class Scaling(PerOp):
         return self._with(op, Made(node_made, name, stretch))
 
     def _plainly(self, op: Op) -> View:
-        """Return the operator's value as a single map whose codes share one scale and represent 0 exactly.
-        This costs one more rounding."""
+        """Return the operator's value as a single map whose codes share one scale and
+        represent 0 exactly. This costs one more rounding."""
         if op not in self._plain:
             x = self._views[op]
             stretch = stretch_of(identity(op.name), op.reach or x.limits, (0.0,), x.limits)
@@ -325,8 +335,8 @@ class Scaling(PerOp):
 
 
 def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]:
-    """Return the weights (K, M) and bias (M,) of a matrix product converted from the values that codes
-    represent to the codes 0..1 themselves."""
+    """Return the weights (K, M) and bias (M,) of a matrix product converted from the
+    values that codes represent to the codes 0..1 themselves."""
     groups, m = node.patches.groups, node.dense.outputs
     area = node.patches.kernel[0] * node.patches.kernel[1]
     w = node.dense.weights.reshape(area, -1, groups, m // groups)
@@ -341,7 +351,8 @@ def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]
 
 
 def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
-    """Return a matrix product with an identity matrix, which copies a value channel by channel."""
+    """Return a matrix product with an identity matrix, which copies a value
+    channel by channel."""
     count = x.channels
     apart = grouped and not x.flat and x.index is None and count > DENSE_MAX
     if not apart and count * count > FOLDED_MAX:
@@ -355,8 +366,8 @@ def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
 
 
 def _gain(x: View, values: tuple[float, ...]) -> float:
-    """Return the factor by which averages can be stretched, since they span less than the values averaged. If
-    0 is on a code, it stays exactly on a code."""
+    """Return the factor by which averages can be stretched, since they span less than
+    the values averaged. If 0 is on a code, it stays exactly on a code."""
     if (x.scale == 0).any():
         return 1.0
     largest = max(float(((value - x.shift) / x.scale).max()) for value in values)

@@ -1,5 +1,5 @@
-"""Simplification of a graph to fewer operators that compute the same; unrolled recurrences become one time
-step."""
+"""Simplification of a graph to fewer operators that compute the same; unrolled
+recurrences become one time step."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
@@ -54,8 +54,8 @@ def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 
 
 def _key(op: Op) -> Hashable:
-    """Return a key that is equal for any two operators that compute the same function of the same
-    operands."""
+    """Return a key that is equal for any two operators that compute the same function
+    of the same operands."""
     moved = op.of(View)
     if moved is not None and len(op.inputs) == 1:
         index = None if moved.index is None else moved.index.tobytes()
@@ -64,8 +64,8 @@ def _key(op: Op) -> Hashable:
 
 
 def _view(op: Op, node: View, alone: Alone) -> Op:
-    """Merge a view that selects and scales channels into the operator before it, and merge nested joins into
-    one join."""
+    """Merge a view that selects and scales channels into the operator before it, and
+    merge nested joins into one join."""
     before = op.inputs[0]
     if len(op.inputs) > 1:
         if not any(_joins(x) for x in op.inputs):
@@ -99,7 +99,8 @@ def _joins(op: Op) -> bool:
 
 
 def _product(op: Op, node: Product, alone: Alone) -> Op:
-    """Merge a matrix product with the matrix product, or with the border of zeros, directly before it."""
+    """Merge a matrix product with the matrix product, or with the border of zeros,
+    directly before it."""
     before = op.inputs[0]
     weighted, pooled = before.of(Product), before.of(Pool)
     if weighted is not None and alone(before):
@@ -138,8 +139,8 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
 
 
 def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
-    """Return the gate with its term number ``number``, which is itself a gate (``inner``), replaced by the
-    terms of that gate."""
+    """Return the gate with its term number ``number``, which is itself a gate
+    (``inner``), replaced by the terms of that gate."""
     replaced = node.terms[number]
     inputs = (*op.inputs, *op.inputs[replaced.a].inputs)
     behind = {i: len(op.inputs) + i for i in range(len(inputs))}
@@ -152,8 +153,9 @@ def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
 
 
 def _pool(op: Op, node: Pool, alone: Alone) -> Op:
-    """Split an average of joined values into averages of the joined parts, each of which gets its own range
-    of codes. Turn an average over the whole map of a matrix product into a matrix product of averages."""
+    """Split an average of joined values into averages of the joined parts, each of
+    which gets its own range of codes. Turn an average over the whole map of a matrix
+    product into a matrix product of averages."""
     before = op.inputs[0]
     if node.of == "max":
         return op
@@ -174,12 +176,14 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
 
 
 def _scaled(node: Product, by: View) -> Product:
-    """Return the matrix product with its outputs selected, scaled and shifted as the view ``by`` does."""
+    """Return the matrix product with its outputs selected, scaled and shifted as the
+    view ``by`` does."""
     columns = np.arange(node.dense.outputs).reshape(node.patches.groups, node.copies, -1)
     if by.index is not None:
         columns = columns[:, :, by.index]
-    # The view has a scale and a shift for each channel; the matrix product has a column for each channel at
-    # each position of a block. The channel's values are repeated for all positions.
+    # The view has a scale and a shift for each channel; the matrix product has a column
+    # for each channel at each position of a block. The channel's values are repeated
+    # for all positions.
     by_channel = (v.reshape(len(columns), 1, -1) for v in (by.scale, by.shift))
     scale, shift = (np.broadcast_to(v, columns.shape).reshape(-1) for v in by_channel)
     weights, bias = node.dense.weights[:, columns.reshape(-1)], node.dense.bias[columns.reshape(-1)]
@@ -187,8 +191,8 @@ def _scaled(node: Product, by: View) -> Product:
 
 
 def _one_product(first: Product, second: Product) -> Product | None:
-    """Combine two successive matrix products into one. Return None unless one of them reads single positions
-    only."""
+    """Combine two successive matrix products into one. Return None unless one of them
+    reads single positions only."""
     if first.patches.groups > 1 or second.patches.groups > 1 or first.block != (1, 1):
         return None
     a, b = first.dense, second.dense
@@ -216,8 +220,8 @@ def _pointwise(where: Patches) -> bool:
 
 
 def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
-    """Return the sum of two matrix products as one matrix product over the inputs of both, or None unless
-    both cut the same patches."""
+    """Return the sum of two matrix products as one matrix product over the inputs of
+    both, or None unless both cut the same patches."""
     a, b = first.only(Product), second.only(Product)
     if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
         return None
@@ -230,16 +234,17 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches, a.block)
     joined_view = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(joined_view.shape[0], *a.patches.shape[1:]))
-    # The rows of the joint weight matrix are, for each kernel position, the channels of the first matrix
-    # product, then those of the second.
+    # The rows of the joint weight matrix are, for each kernel position, the channels of
+    # the first matrix product, then those of the second.
     reshaped = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
     rows = np.concatenate(reshaped, axis=1).reshape(-1, wa.shape[1])
     return product(first.name, joined_view, rows, bias, patches, a.block)
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
-    """Return the average over the whole map of a matrix product as one matrix product of averaged inputs;
-    None if that is not possible. The averaged inputs' codes carry no read noise.
+    """Return the average over the whole map of a matrix product as one matrix
+    product of averaged inputs; None if that is not possible. The averaged inputs'
+    codes carry no read noise.
 
     Every weight meets the average of the values that it met.
     """
@@ -265,21 +270,23 @@ RULES: dict[str, Rule] = {"view": _view, "product": _product, "gate": _gate, "po
 
 
 RMS, MOST = 0.4, 2.0
-"""A function that stays as near to its operand, in steps of 255 over the operand's range, is a rounding.
+"""A function that stays as near to its operand, in steps of 255 over the operand's
+range, is a rounding.
 
-Half a step at most is 0.29 in the mean; a zero point that was rounded too saturates the ends a little more.
+Half a step at most is 0.29 in the mean; a zero point that was rounded too saturates the
+ends a little more.
 """
 POINTS = 4001
 
 
 def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
-    """Remove functions that only round the graph's input or output; return the graph and a note for each
-    removed rounding.
+    """Remove functions that only round the graph's input or output; return the graph
+    and a note for each removed rounding.
 
-    The chip's own codes make them again; as neurons of their own they would pass every value through a
-    crossbar of ones, with its programming errors.
-    Outside of what samples reach a saturation may be left out, too: inputs are held at the ends of their
-    range before.
+    The chip's own codes make them again; as neurons of their own they would pass every
+    value through a crossbar of ones, with its programming errors. Outside of what
+    samples reach a saturation may be left out, too: inputs are held at the ends of
+    their range before.
     """
     notes = []
 
@@ -305,11 +312,11 @@ TRIED = np.linspace(-3.0, 3.0, 31)
 
 
 def rolled(graph: Graph) -> Graph:
-    """Convert an unrolled recurrence, a graph that reads its input (calls, 1, features) row by row, to the
-    graph of one time step with memories that link the time steps.
+    """Convert an unrolled recurrence, a graph that reads its input (calls, 1, features)
+    row by row, to the graph of one time step with memories that link the time steps.
 
-    As it is where there is no such loop. The last call gives the output, the one before it what the next call
-    reads; the copies of both that are alike are one.
+    As it is where there is no such loop. The last call gives the output, the one before
+    it what the next call reads; the copies of both that are alike are one.
     """
     calls, rows, features = graph.input.shape
     parts, last = _parts(graph), calls - 1
@@ -341,7 +348,8 @@ def rolled(graph: Graph) -> Graph:
 
 
 def _parts(graph: Graph) -> dict[Op, int]:
-    """Return the operators that select one row of the graph's input, each with the number of that row."""
+    """Return the operators that select one row of the graph's input, each with the
+    number of that row."""
     size, features = int(np.prod(graph.input.shape)), graph.input.shape[2]
     places_of = {graph.input: np.arange(size, dtype=np.float64).reshape(1, *graph.input.shape)}
     parts = {}
@@ -355,8 +363,9 @@ def _parts(graph: Graph) -> dict[Op, int]:
 
 
 def _calls(graph: Graph, parts: Mapping[Op, int]) -> dict[Op, int]:
-    """Return the number of the time step (call) to which each operator belongs. An operator that only
-    rescales the result of a time step belongs to the time step that reads it."""
+    """Return the number of the time step (call) to which each operator belongs.
+    An operator that only rescales the result of a time step belongs to the time
+    step that reads it."""
     of: dict[Op, int] = {}
     for op in graph.uses:
         of[op] = parts.get(op, max((of[i] for i in op.inputs), default=-1))
@@ -377,8 +386,8 @@ def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int
 
 
 def _content(op: Op) -> Hashable:
-    """Return a key that is equal for any two operators that compute the same function of the same operands,
-    also in different time steps."""
+    """Return a key that is equal for any two operators that compute the same function
+    of the same operands, also in different time steps."""
     if op.function is not op.sampled:  # each NDR device is individual: never merged
         return op
     arrays: Arrays = {} if op.sampled is None else {"sampled": op.sampled.of(TRIED)}

@@ -1,9 +1,9 @@
-"""Models that are called for one piece of a signal after the other; and inputs of a model that are constants,
-or states that the caller carries from one call to the next.
+"""Models that are called for one piece of a signal after the other; and inputs of a
+model that are constants, or states that the caller carries from one call to the next.
 
-A streaming model takes a piece of a signal and its state, and returns its result and the next state. It
-becomes a model with a single input, the pieces of all calls, which ONNX's operator Scan gives it one after
-the other.
+A streaming model takes a piece of a signal and its state, and returns its result and
+the next state. It becomes a model with a single input, the pieces of all calls, which
+ONNX's operator Scan gives it one after the other.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 Inputs = Mapping[str, str | npt.ArrayLike]
-"""For inputs of a model by name: a constant, or for a state the name of the output that is its value in the
-next call."""
+"""For inputs of a model by name: a constant, or for a state the name of the output that
+is its value in the next call."""
 
 
 def sequence_axes(graph: GraphProto, name: str) -> str:
-    """Return the order of the axes of the model's input ``name`` as a recurrent node or a Scan reads it:
-    ``ntc`` (batch, time, channel) or ``tnc``; empty if none reads it."""
+    """Return the order of the axes of the model's input ``name`` as a
+    recurrent node or a Scan reads it: ``ntc`` (batch, time, channel) or
+    ``tnc``; empty if none reads it."""
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
         if node.op_type == "Scan":
@@ -57,7 +58,8 @@ def sequence_axes(graph: GraphProto, name: str) -> str:
 
 
 def runs_backwards(graph: GraphProto) -> bool:
-    """Return whether any recurrent node reads its sequence from the last time step to the first."""
+    """Return whether any recurrent node reads its sequence from the last time
+    step to the first."""
     directions = (
         a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
     )
@@ -65,11 +67,12 @@ def runs_backwards(graph: GraphProto) -> bool:
 
 
 def with_one_input(proto: ModelProto, inputs: Inputs) -> ModelProto:
-    """Return the model without the inputs that ``inputs`` names: constants are part of the
-    model, and states are 0 before the first of several calls.
+    """Return the model without the inputs that ``inputs`` names: constants are part of
+    the model, and states are 0 before the first of several calls.
 
-    With states, a sample has the shape (calls, values of one call), and outputs are those of the last call.
-    Raises NetworkError when a name is no input or no output, or a shape does not fit.
+    With states, a sample has the shape (calls, values of one call), and outputs are
+    those of the last call. Raises NetworkError when a name is no input or no output, or
+    a shape does not fit.
     """
     import onnx
 
@@ -127,8 +130,8 @@ def _constant(declared: ValueInfoProto, value: npt.ArrayLike) -> TensorProto:
 
 
 def _zeros(graph: GraphProto, state: ValueInfoProto, calls: str, name: str) -> list[NodeProto]:
-    """Return nodes that compute the state's first value ``name``, zeros for as many samples as the tensor
-    ``calls`` has; their constants become part of ``graph``."""
+    """Return nodes that compute the state's first value ``name``, zeros for as many
+    samples as the tensor ``calls`` has; their constants become part of ``graph``."""
     from onnx import TensorProto, helper
 
     nodes, parts = [], []
@@ -148,8 +151,9 @@ def _zeros(graph: GraphProto, state: ValueInfoProto, calls: str, name: str) -> l
 
 
 def _scan(model: ModelProto, x: ValueInfoProto, states: list[ValueInfoProto], nexts: list[str]) -> None:
-    """Turn the model's graph into a Scan over the calls of its input ``x``. ``states`` are inputs of the
-    graph, ``nexts`` the names of their next values among its outputs."""
+    """Turn the model's graph into a Scan over the calls of its input ``x``.
+    ``states`` are inputs of the graph, ``nexts`` the names of their next values
+    among its outputs."""
     from onnx import TensorProto, helper
 
     graph, results = model.graph, {o.name: o for o in model.graph.output}
@@ -222,8 +226,8 @@ def _scan(model: ModelProto, x: ValueInfoProto, states: list[ValueInfoProto], ne
 
 @dataclass(frozen=True)
 class Carried:
-    """A state of a Scan: the places of its elements in the map that holds it, the height and width of that
-    map, and its value before the first call."""
+    """A state of a Scan: the places of its elements in the map that holds it, the
+    height and width of that map, and its value before the first call."""
 
     places: Ints
     area: tuple[int, int]
@@ -231,16 +235,17 @@ class Carried:
 
 
 class Steps:
-    """A Scan over the calls of the model's input: what its body takes and gives, as values of one call.
+    """A Scan over the calls of the model's input: what its body takes and gives, as
+    values of one call.
 
-    A state is a map where samples are its first axis, else a vector, as (layers, n, units) of a recurrent
-    layer. It is divided into several where it joins maps that have ranges of their own, such as an LSTM's h
-    and c.
+    A state is a map where samples are its first axis, else a vector, as (layers, n,
+    units) of a recurrent layer. It is divided into several where it joins maps that
+    have ranges of their own, such as an LSTM's h and c.
     """
 
     def __init__(self, call: Call) -> None:
-        """Raises UnsupportedNodeError unless the Scan takes the whole input call by call, and its states are
-        the same number before the first call."""
+        """Raises UnsupportedNodeError unless the Scan takes the whole input call by
+        call, and its states are the same number before the first call."""
         a, body = call.a, call.a["body"]
         directions = (*a.get("scan_input_directions", ()), *a.get("scan_output_directions", ()))
         axis = int(a.get("scan_input_axes", [0])[0])
@@ -305,8 +310,8 @@ class Steps:
         return pairs
 
     def outputs(self, results: list[Value]) -> list[Value]:
-        """Return the values of the node's outputs: the states after the last call, and results of all
-        calls."""
+        """Return the values of the node's outputs: the states after the last call, and
+        results of all calls."""
         by_call = [[_of_call(value, call, self._calls) for call in range(self._calls)] for value in results]
         count = len(self._states)
         stacked = [
@@ -316,7 +321,8 @@ class Steps:
         return [*(values[-1] for values in by_call[:count]), *stacked]
 
     def _next(self, number: int, value: Value) -> Op:
-        """Return an operator for the next value of state ``number``, a map in the state's order."""
+        """Return an operator for the next value of state ``number``, a map in
+        the state's order."""
         state, moved = self._states[number], None
         if value.places.shape == state.places.shape and value.axis is not None:
             if value.in_order and value.op.shape[1:] == state.area:
@@ -334,7 +340,8 @@ class Steps:
 
 
 def _parts(op: Op) -> list[int]:
-    """Return the sizes of the vectors that an operator joins; its own size where it joins none."""
+    """Return the sizes of the vectors that an operator joins; its own size
+    where it joins none."""
     joined = op.of(View)
     while joined is not None and joined.is_map and joined.is_still:
         (op,) = op.inputs

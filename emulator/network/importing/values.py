@@ -1,9 +1,10 @@
-"""Values: the tensors of a model while it is imported, each an operator's result, rearranged, with a pending
-function.
+"""Values: the tensors of a model while it is imported, each an operator's result,
+rearranged, with a pending function.
 
-``x * sigmoid(x)`` reaches us as two nodes and is one function here: a value carries the function of its
-operator that is still being put together. Operators that only move values move their places: a tensor of the
-model is an array of whole numbers that say where each of its elements comes from.
+``x * sigmoid(x)`` reaches us as two nodes and is one function here: a value carries the
+function of its operator that is still being put together. Operators that only move
+values move their places: a tensor of the model is an array of whole numbers that say
+where each of its elements comes from.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from ndrite.emulator.spec.patches import Shape
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
 SAMPLES = 2
-"""Number of samples with which a graph is read if the model leaves it open: an axis of this length can be
-told from all others."""
+"""Number of samples with which a graph is read if the model leaves it open: an axis of
+this length can be told from all others."""
 
 
 TAKEN = "outputs are taken before the {}; the largest one is the same"
@@ -36,11 +37,11 @@ TAKEN = "outputs are taken before the {}; the largest one is the same"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The end of a model (an argmax or a softmax) that is not imported, because the largest output is the
-    same without it.
+    """The end of a model (an argmax or a softmax) that is not imported, because the
+    largest output is the same without it.
 
-    ``node`` and its ``kind``. ``tensor``: the model's own tensor that the value, once it went through
-    ``after`` (nothing, ``softmax`` or ``sigmoid``), is compared with.
+    ``node`` and its ``kind``. ``tensor``: the model's own tensor that the value, once
+    it went through ``after`` (nothing, ``softmax`` or ``sigmoid``), is compared with.
     """
 
     node: str
@@ -51,13 +52,14 @@ class LeftOut:
 
 @record()
 class Value:
-    """A tensor of the model while it is imported: elements of an operator's map, to which a function (the
-    pending function) has still to be applied.
+    """A tensor of the model while it is imported: elements of an operator's map, to
+    which a function (the pending function) has still to be applied.
 
-    ``places``, of the tensor's shape: ``(sample * calls + call) * size + place`` of each element, ``place``
-    in the flat map (C, H, W) of the operator's ``size`` values; each of them once. ``line`` is (scale, shift)
-    where the function is a straight line. ``left_out``: a softmax that was left out because only the largest
-    output counts; nothing may follow it.
+    ``places``, of the tensor's shape: ``(sample * calls + call) * size + place`` of
+    each element, ``place`` in the flat map (C, H, W) of the operator's ``size`` values;
+    each of them once. ``line`` is (scale, shift) where the function is a straight line.
+    ``left_out``: a softmax that was left out because only the largest output counts;
+    nothing may follow it.
     """
 
     op: Op
@@ -89,7 +91,8 @@ class Value:
 
     @cached_property
     def at(self) -> int | None:
-        """Number of the time step (call) to which the value belongs, or None if it spans several."""
+        """Number of the time step (call) to which the value belongs, or None if
+        it spans several."""
         call = self.places // self.size % self.calls
         return int(call.flat[0]) if np.ptp(call) == 0 else None
 
@@ -110,30 +113,32 @@ class Value:
 
     @property
     def in_order(self) -> bool:
-        """Whether one sample of the tensor consists of exactly the elements of the operator's map, in the
-        map's order, in one time step."""
+        """Whether one sample of the tensor consists of exactly the elements of the
+        operator's map, in the map's order, in one time step."""
         return self.axis == 0 and self.at is not None and _counts(self.first.reshape(-1), self.size)
 
     @property
     def is_raw(self) -> bool:
-        """Whether the value is the model's input without a function; its elements may have been moved."""
+        """Whether the value is the model's input without a function; its elements
+        may have been moved."""
         return self.op.is_input and self.function is None
 
     def of(self, z: Floats) -> Floats:
-        """Return the operator's values ``z`` after applying the activation that is not yet part of the graph
-        (the pending function)."""
+        """Return the operator's values ``z`` after applying the activation that is not
+        yet part of the graph (the pending function)."""
         return z if self.function is None else self.function(z)
 
     def counts(self, axis: int) -> bool:
-        """Return whether the tensor's axis number ``axis`` numbers the channels of the operator's map."""
+        """Return whether the tensor's axis number ``axis`` numbers the channels of
+        the operator's map."""
         axis, c = axis % self.places.ndim, self.op.shape[0]
         if axis == self.axis or self.places.shape[axis] != c:
             return False
         return bool((self.channel == _along(np.arange(c), axis, self.places.ndim)).all())
 
     def check_open(self) -> None:
-        """Raise UnsupportedNodeError if a softmax after this value was left out of the import, because no
-        node may follow it."""
+        """Raise UnsupportedNodeError if a softmax after this value was left out of the
+        import, because no node may follow it."""
         if self.left_out is not None:
             raise UnsupportedNodeError(
                 self.left_out.node,
@@ -143,8 +148,8 @@ class Value:
             )
 
     def settled(self) -> Value:
-        """Return the value with its pending element-wise function appended to the graph as a table or view
-        operator."""
+        """Return the value with its pending element-wise function appended to the graph
+        as a table or view operator."""
         if self.function is None:
             return self
         if self.line is None:
@@ -155,29 +160,30 @@ class Value:
         return replace(self, op=op, label="x", function=None, line=(1.0, 0.0))
 
     def then(self, op: Op, places: Ints) -> Value:
-        """Return the value of the operator ``op``, which reads this value. Its elements are at the indices
-        ``places`` of the operator's map."""
+        """Return the value of the operator ``op``, which reads this value. Its elements
+        are at the indices ``places`` of the operator's map."""
         self.check_open()
         return Value(op, places, self.calls, node=op.name)
 
     def laid(self, op: Op) -> Value:
-        """Return the value of the operator ``op``, which reads this value's map. Its shape is (n, C, H, W)
-        or, if this value has the form (n, C, W), that form."""
+        """Return the value of the operator ``op``, which reads this value's map. Its
+        shape is (n, C, H, W) or, if this value has the form (n, C, W), that form."""
         rank, numbers = len(self.own), self.places.reshape(len(self.places), -1)[:, 0] // self.size
         return self.then(op, laid(op, (op.shape[0], *op.shape[4 - max(rank, 2) :]), numbers))
 
     def mixed(self, op: Op, axis: int) -> Value:
-        """Return the value of the operator ``op``, which computes new channels at each position of this
-        value. ``axis`` is the channel axis."""
+        """Return the value of the operator ``op``, which computes new channels at each
+        position of this value. ``axis`` is the channel axis."""
         base = self.places.take([0], axis)
         number, position = base // self.size * int(np.prod(op.shape)), base % self.area
         channels = _along(np.arange(op.shape[0]), axis % base.ndim, base.ndim)
         return self.then(op, number + position + self.area * channels)
 
     def moved(self, places: Ints, name: str) -> Value | None:
-        """Return the value with its elements rearranged to the indices ``places`` by the node ``name``. If
-        elements are dropped, a new operator selects the remaining ones. Return None if samples are mixed, or
-        the indices do not select whole channels."""
+        """Return the value with its elements rearranged to the indices ``places`` by
+        the node ``name``. If elements are dropped, a new operator selects the
+        remaining ones. Return None if samples are mixed, or the indices do not
+        select whole channels."""
         value = replace(self, places=places)
         if not places.size or value.axis is None:
             return None
@@ -187,9 +193,9 @@ class Value:
         return value if places_used.all() and places.size == numbers * self.size else value.picked(name)
 
     def picked(self, name: str) -> Value | None:
-        """Return the value with its channels ordered along the tensor's channel axis or, if the tensor has a
-        single axis besides the batch axis, along that axis of features. Return None if there is no such
-        axis."""
+        """Return the value with its channels ordered along the tensor's channel axis
+        or, if the tensor has a single axis besides the batch axis, along that axis of
+        features. Return None if there is no such axis."""
         value, rank, position = self.settled(), self.places.ndim, self.places % self.area
         values_each = len(np.unique(self.places // self.size)) * self.area
         all_positions = len(np.unique(position)) == self.area
@@ -203,8 +209,8 @@ class Value:
         return self.vector(name)
 
     def vector(self, name: str) -> Value | None:
-        """Return a value with a single axis of features as a vector (F, 1, 1); None if the value has more
-        axes or spans several time steps."""
+        """Return a value with a single axis of features as a vector (F, 1, 1); None if
+        the value has more axes or spans several time steps."""
         if len(self.own) != 1 or self.at is None:
             return None
         value, index = self.settled(), self.first
@@ -221,16 +227,16 @@ class Value:
         return self.then(view(name, self.settled().op, scale=scale, shift=shift), self.places)
 
     def apply(self, node: str, label: str, function: Callable[[Floats], Floats]) -> Value:
-        """Return the value with a unary function added to its pending function. ``label`` names the new
-        function, with ``{}`` for its operand."""
+        """Return the value with a unary function added to its pending function.
+        ``label`` names the new function, with ``{}`` for its operand."""
         self.check_open()
         inner = self.function
         composed = function if inner is None else lambda z: function(inner(z))
         return replace(self, node=node, label=label.format(self.label), function=composed, line=None)
 
     def affine(self, node: str, scale: float, shift: float) -> Value:
-        """Return ``scale * value + shift``; the multiplication and addition become part of the pending
-        function."""
+        """Return ``scale * value + shift``; the multiplication and addition become part
+        of the pending function."""
         label = self.label if scale == 1 else f"{scale:g}*{self.label}"
         label = label if shift == 0 else f"({label}{shift:+g})"
         line = None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift)
@@ -238,8 +244,8 @@ class Value:
 
 
 def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
-    """Return the value of the model's input. With ``sequence`` its shape is (calls, features), and the
-    network reads it one time step at a time."""
+    """Return the value of the model's input. With ``sequence`` its shape is (calls,
+    features), and the network reads it one time step at a time."""
     if len(shape) > 3:
         raise UnsupportedNodeError("input", "input", f"samples have shape {shape}; use at most three axes")
     c, h, w = (*shape, 1, 1) if len(shape) == 1 else (shape[0], 1, shape[1]) if len(shape) == 2 else shape
@@ -249,15 +255,16 @@ def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_fi
 
 
 def laid(op: Op, own: OwnShape, numbers: Ints) -> Ints:
-    """Return the indices, in order, of all elements of an operator's map for the samples or time steps
-    ``numbers`` (n,): an array (n, *own)."""
+    """Return the indices, in order, of all elements of an operator's map for the
+    samples or time steps ``numbers`` (n,): an array (n, *own)."""
     size = int(np.prod(op.shape))
     return numbers.reshape(-1, *[1] * len(own)) * size + np.arange(size).reshape(own)
 
 
 def turned(value: Value) -> Value | None:
-    """If the value is the model's input, transposed by the model to (channel, row, column), return it as an
-    input operator in that order. Return None if the model did more than transpose."""
+    """If the value is the model's input, transposed by the model to (channel, row,
+    column), return it as an input operator in that order. Return None if the model did
+    more than transpose."""
     own_shape, rank = value.own, len(value.own)
     if not value.is_raw or value.at is None or value.axis != 0 or rank not in (2, 3):
         return None
@@ -271,13 +278,15 @@ def turned(value: Value) -> Value | None:
 
 @lru_cache(maxsize=16)
 def _turned_input(op: Op, shape: Shape, axes: tuple[int, ...]) -> Op:
-    """Return the model's input ``op`` as an operator with its axes permuted as ``axes`` describes. Repeated
-    calls return the same object, so that all operators that read the permuted input share it."""
+    """Return the model's input ``op`` as an operator with its axes permuted as ``axes``
+    describes. Repeated calls return the same object, so that all operators that read
+    the permuted input share it."""
     return given(op.name, shape, axes=axes)
 
 
 def _along(numbers: npt.NDArray[np.intp], axis: int, rank: int) -> npt.NDArray[np.intp]:
-    """Return the 1-D array ``numbers`` reshaped to ``rank`` axes, so that it varies along ``axis`` only."""
+    """Return the 1-D array ``numbers`` reshaped to ``rank`` axes, so that it varies
+    along ``axis`` only."""
     return numbers.reshape([-1 if a == axis else 1 for a in range(rank)])
 
 
@@ -286,8 +295,9 @@ def _counts(places: Ints, size: int) -> bool:
 
 
 def chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
-    """Return an operator that selects the channels ``index`` of ``op``. If ``op`` joins several operands and
-    one of these has all the channels, they are selected from that operand directly."""
+    """Return an operator that selects the channels ``index`` of ``op``. If ``op`` joins
+    several operands and one of these has all the channels, they are selected from that
+    operand directly."""
     moved, start = op.of(View), 0
     for part in op.inputs if moved is not None and len(op.inputs) > 1 else ():
         end = start + part.shape[0]

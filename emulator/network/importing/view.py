@@ -1,5 +1,5 @@
-"""Views, which represent a value by the maps that hold it; and evaluation of networks in real numbers and in
-8-bit codes."""
+"""Views, which represent a value by the maps that hold it; and evaluation of networks
+in real numbers and in 8-bit codes."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Span:
 
 
 def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
-    """Return a span that covers ``low..high`` and the values ``holds``. The first of ``holds`` that lies
-    inside the span falls exactly on a code.
+    """Return a span that covers ``low..high`` and the values ``holds``. The first of
+    ``holds`` that lies inside the span falls exactly on a code.
 
     A border of zeros, and the zero that a gate multiplies about, are codes.
     """
@@ -47,8 +47,9 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
         return Span(low, width)
     place = (inside - low) / width * INPUT_MAX
     if abs(place - round(place)) > 1e-9:
-        # The range is shifted below so that the value ``inside`` falls exactly on a code. It is widened by
-        # one code first, so that after the shift it still covers all values.
+        # The range is shifted below so that the value ``inside`` falls exactly on a
+        # code. It is widened by one code first, so that after the shift it still
+        # covers all values.
         width *= INPUT_MAX / (INPUT_MAX - 1)
         code = int(-(-(inside - low) / width * INPUT_MAX // 1))
         low = inside - code / INPUT_MAX * width
@@ -60,17 +61,18 @@ class PerOp(PerKind):
 
     @abstractmethod
     def view(self, *arguments: Any, **options: Any) -> Any:
-        """Process a view, an operator that only rearranges values and scales them by channel."""
+        """Process a view, an operator that only rearranges values and
+        scales them by channel."""
 
 
 @record()
 class View(Reads):
-    """The maps ``sources`` joined, with channels selected and the codes y scaled to values ``shift + scale *
-    y``. Scale and shift are (C,), one per channel.
+    """The maps ``sources`` joined, with channels selected and the codes y scaled to
+    values ``shift + scale * y``. Scale and shift are (C,), one per channel.
 
-    ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
-    the index goes through the maps flattened. Real values are moved; for codes 0..1, scale and shift
-    are what they stand for.
+    ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``:
+    it is a vector, and the index goes through the maps flattened. Real values are
+    moved; for codes 0..1, scale and shift are what they stand for.
     """
 
     kind = "view"
@@ -82,8 +84,8 @@ class View(Reads):
     flat: bool = False
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method ``view`` of the visitor ``walk``. A finished network contains no views, so other
-        visitors have no such method."""
+        """Call the method ``view`` of the visitor ``walk``. A finished network contains
+        no views, so other visitors have no such method."""
         assert isinstance(walk, PerOp)
         return walk.view(*arguments, **options)
 
@@ -125,8 +127,8 @@ class View(Reads):
 
     @property
     def zero(self) -> float | None:
-        """The code value y that represents 0, if it is the same for all channels and inside 0..1; else
-        None."""
+        """The code value y that represents 0, if it is the same for all channels and
+        inside 0..1; else None."""
         y = self.before(0.0)
         if y is None or not -1e-9 <= y <= 1 + 1e-9:
             return None
@@ -140,7 +142,8 @@ class View(Reads):
         return float(np.minimum(*ends).min()), float(np.maximum(*ends).max())
 
     def before(self, value: float) -> float | None:
-        """Return the code y that represents ``value``, or None if the code differs between channels."""
+        """Return the code y that represents ``value``, or None if the code differs
+        between channels."""
         if (self.scale == 0).any():
             return None
         y = (value - self.shift) / self.scale
@@ -155,7 +158,8 @@ class View(Reads):
         return replace(self, scale=self.scale[index], shift=self.shift[index], index=self.places[index])
 
     def flatten(self, maps: Sequence[Shape]) -> View:
-        """Return the view of this view's value as a vector; ``maps`` are the shapes of all maps by number."""
+        """Return the view of this view's value as a vector; ``maps`` are the shapes of
+        all maps by number."""
         _, height, width = self.shape(maps)
         area = height * width
         if area == 1:
@@ -165,8 +169,9 @@ class View(Reads):
         return replace(self, scale=scale, shift=shift, index=index, flat=True)
 
     def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
-        """Compose views: return one view with the effect of the views ``parts``, one for each source,
-        followed by this view. ``maps`` are the shapes of all maps by number."""
+        """Compose views: return one view with the effect of the views ``parts``,
+        one for each source, followed by this view. ``maps`` are the shapes of
+        all maps by number."""
         x = parts[0] if len(parts) == 1 else _concatenated(parts, maps)
         x = x.flatten(maps) if self.flat else x
         x = x if self.index is None else x.select(self.index)
@@ -174,8 +179,8 @@ class View(Reads):
 
 
 def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
-    """Return the view that joins maps of the shapes ``shapes``. ``moves`` are fields of ``View``; without
-    them the view has no other effect."""
+    """Return the view that joins maps of the shapes ``shapes``. ``moves`` are fields of
+    ``View``; without them the view has no other effect."""
     joined_shape, index = joined(list(shapes)), moves.get("index")
     count = (
         len(index)
@@ -202,7 +207,8 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
         flat = flat and joined_shape[1:] != (1, 1)
         total = int(np.prod(joined_shape)) if flat else joined_shape[0]
         index = None if np.array_equal(index, np.arange(total)) else index
-    # If all parts are views of the same map, that map is read once instead of being joined with itself.
+    # If all parts are views of the same map, that map is read once instead of being
+    # joined with itself.
     if not flat and len(sources) > 1 and len(set(sources)) == 1:
         index = (np.arange(joined_shape[0]) if index is None else index) % maps[sources[0]][0]
         sources = sources[:1]
@@ -215,13 +221,15 @@ Watch = Callable[[int, Floats], None]
 
 
 class RealArithmetic(FloatArithmetic, PerOp):
-    """Arithmetic in real numbers, in the original model's unit: values are not clipped to a range, and
-    activation functions are computed as in the original model, not by tables."""
+    """Arithmetic in real numbers, in the original model's unit: values are not
+    clipped to a range, and activation functions are computed as in the original
+    model, not by tables."""
 
     lowest = -np.inf
 
     def view(self, at: At, node: View, maps: Maps) -> Floats:
-        """Return the values that a view represents: the source's values, rearranged and scaled by channel."""
+        """Return the values that a view represents: the source's values, rearranged and
+        scaled by channel."""
         x: Floats = node.source(maps)
         x = x.reshape(len(x), -1, 1, 1) if node.flat else x
         x = x if node.index is None else x[:, node.index]
@@ -240,8 +248,8 @@ REALS = RealArithmetic()
 
 
 class CodeArithmetic(RealArithmetic):
-    """Arithmetic with every map rounded to codes, represented as values 0..1, and with functions computed by
-    the chip's tables. Weights and sums stay exact.
+    """Arithmetic with every map rounded to codes, represented as values 0..1, and with
+    functions computed by the chip's tables. Weights and sums stay exact.
 
     ``watch`` is told the pre-activations of every node with a function, by its number.
     """
@@ -271,8 +279,8 @@ class CodeArithmetic(RealArithmetic):
 
 
 class _Curve:
-    """A function as the chip computes it: rounds the input to a voltage code, and returns the table's output
-    code as a value 0..1."""
+    """A function as the chip computes it: rounds the input to a voltage code, and
+    returns the table's output code as a value 0..1."""
 
     def __init__(self, activation: Sampled) -> None:
         self.window = Window(*activation.ends, SEGMENTS, 0.0)
@@ -285,8 +293,8 @@ class _Curve:
 
 
 def in_codes(network: Network, codes: Codes, watch: Watch | None = None) -> Floats:
-    """Return the network's outputs float64 (n, M) for input codes (n, K), computed with codes and tables but
-    with exact weights. This shows the loss from rounding alone."""
+    """Return the network's outputs float64 (n, M) for input codes (n, K), computed with
+    codes and tables but with exact weights. This shows the loss from rounding alone."""
     firsts, starts = network.begun(codes / INPUT_MAX)
     calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, list(map(unit_codes, starts)))
     return np.asarray(last(calls)[-1].reshape(len(codes), -1))

@@ -1,5 +1,5 @@
-"""Packaged networks: float weights (``ndrite.emulator.network.load_network``), and the program of one of
-them."""
+"""Packaged networks: float weights (``ndrite.emulator.network.load_network``), and the
+program of one of them."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ FOLDER = Path(__file__).parent
 
 
 def program() -> Path:
-    """Return the path of the packaged compiled program, for ``ndrite.emulator.spec.Program.load``."""
+    """Return the path of the packaged compiled program, for
+    ``ndrite.emulator.spec.Program.load``."""
     return FOLDER / "fashion-mnist-784-128-10.npz"
 
 
@@ -17,7 +18,8 @@ def float_network() -> Path:
 
 
 def lenet5() -> Path:
-    """Return the path of the packaged LeNet-5, a float network trained on the enlarged digits."""
+    """Return the path of the packaged LeNet-5, a float network trained on
+    the enlarged digits."""
     return FOLDER / "float-lenet5-digits.npz"
 
 

@@ -1,8 +1,9 @@
 """PCIe: the driver of the endpoint's DMA engine, over VFIO or a simulated root complex.
 
-``device`` is the interface of a card that the driver needs, ``vfio`` implements it, ``engine`` hands jobs
-over and waits for them, ``channel`` wraps it as the channel of a ``host.Device``. Imports
-ndrite.emulator.spec and NumPy only; Linux's interfaces are used without any kernel module of ours.
+``device`` is the interface of a card that the driver needs, ``vfio`` implements it,
+``engine`` hands jobs over and waits for them, ``channel`` wraps it as the channel of a
+``host.Device``. Imports ndrite.emulator.spec and NumPy only; Linux's interfaces are
+used without any kernel module of ours.
 """
 
 from ndrite.host.errors import LinkError
@@ -18,7 +19,8 @@ def open_card(address: str) -> PciDevice:
     Raises
     ------
     LinkError
-        No such card, another device, another driver, no IOMMU, or no permission; the message says what to do.
+        No such card, another device, another driver, no IOMMU, or no permission; the
+        message says what to do.
     """
     try:
         from ndrite.host.links.pcie.vfio import VfioDevice, check_card

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class DmaMemory:
-    """Memory that card and host share: its bytes uint8 (n,), and the bus address of the first byte."""
+    """Memory that card and host share: its bytes uint8 (n,), and the bus address
+    of the first byte."""
 
     data: npt.NDArray[np.uint8]
     address: int
@@ -19,8 +20,8 @@ class DmaMemory:
 
 @runtime_checkable
 class PciDevice(Protocol):
-    """Interface of a PCI card with BAR0 mapped, bus mastering enabled, and at least one MSI if the system
-    supports MSIs."""
+    """Interface of a PCI card with BAR0 mapped, bus mastering enabled, and at least one
+    MSI if the system supports MSIs."""
 
     @property
     def name(self) -> str:
@@ -28,7 +29,8 @@ class PciDevice(Protocol):
         ...
 
     def read(self, offset: int, /) -> int:
-        """Read a 32-bit word of BAR0; all ones if the card refuses or is gone. Raises ``LinkError``."""
+        """Read a 32-bit word of BAR0; all ones if the card refuses or is gone.
+        Raises ``LinkError``."""
         ...
 
     def write(self, offset: int, value: int, /) -> None:
@@ -36,12 +38,13 @@ class PciDevice(Protocol):
         ...
 
     def memory(self, size: int, /) -> DmaMemory:
-        """Allocate ``size`` bytes for DMA, contiguous on the bus and aligned to 4 KiB. Raises
-        ``LinkError``."""
+        """Allocate ``size`` bytes for DMA, contiguous on the bus and aligned to 4 KiB.
+        Raises ``LinkError``."""
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Wait until an MSI arrives, at most ``seconds`` (simulated seconds on a simulated card)."""
+        """Wait until an MSI arrives, at most ``seconds`` (simulated seconds on
+        a simulated card)."""
         ...
 
     def now(self) -> float:

@@ -26,20 +26,20 @@ from ndrite.host.links.pcie.device import PciDevice
 
 RING_LOG2 = 2
 STAGES = 2
-"""Number of jobs that the card has at a time, each with its own staging memory: one is prepared while another
-runs."""
+"""Number of jobs that the card has at a time, each with its own staging memory: one is
+prepared while another runs."""
 STAGE_BYTES = 1 << 18
 RESET_S = 1.0
 WAIT_S = 0.01
-"""Longest wait for an interrupt in seconds; after it the completion records are checked even without an
-interrupt."""
+"""Longest wait for an interrupt in seconds; after it the completion records are checked
+even without an interrupt."""
 GONE = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job for the card, described by one descriptor: ``data`` are the samples' codes; the other fields are
-    those of the descriptor."""
+    """A job for the card, described by one descriptor: ``data`` are the samples' codes;
+    the other fields are those of the descriptor."""
 
     count: int
     first_index: int
@@ -99,7 +99,8 @@ class Engine:
         DeviceError
             The card refused a job.
         LinkTimeout
-            A job made no progress for ``timeout_s``, or the card's reads of memory were not answered.
+            A job made no progress for ``timeout_s``, or the card's reads of memory
+            were not answered.
         LinkError
             The card is gone or DMA failed.
         """
@@ -114,19 +115,21 @@ class Engine:
             while flight:
                 done = self._finish(flight, done, answered)
         except BaseException:
-            # On any error, Ctrl-C included: transfers of this job must not reach the memory of the next job.
+            # On any error, Ctrl-C included: transfers of this job must not reach the
+            # memory of the next job.
             self._ready = False
             raise
 
     def rest(self) -> None:
-        """Make sure that the engine has no work left from before a fault, by a reset if necessary; until then
-        memories cannot be accessed. Raises the errors of ``reset``."""
+        """Make sure that the engine has no work left from before a fault, by a
+        reset if necessary; until then memories cannot be accessed. Raises the
+        errors of ``reset``."""
         if not self._ready:
             self.reset()
 
     def reset(self) -> None:
-        """Drop all jobs and start the engine again with empty rings. Raises ``LinkError`` if the engine does
-        not stop."""
+        """Drop all jobs and start the engine again with empty rings. Raises
+        ``LinkError`` if the engine does not stop."""
         self._ready = False
         self._set("control", CONTROL_RESET)
         limit = self.device.now() + RESET_S
@@ -146,8 +149,8 @@ class Engine:
         self._ready = True
 
     def check_present(self) -> None:
-        """Raise ``LinkError`` if the card is gone. When this returns, all earlier writes have arrived at the
-        card."""
+        """Raise ``LinkError`` if the card is gone. When this returns, all earlier
+        writes have arrived at the card."""
         if self._word(engine_offset("engine_magic")) != ENGINE_MAGIC:
             raise LinkError(f"{self.device.name}: card lost (its engine no longer answers)")
 
@@ -183,8 +186,8 @@ class Engine:
         return done + 1
 
     def _await(self, index: int, job: Job) -> int:
-        """Wait until the card has written the completion record of ``job``, and return the status in the
-        record."""
+        """Wait until the card has written the completion record of ``job``, and return
+        the status in the record."""
         last_consumer = -1
         limit = self.device.now() + self.timeout_s
         while True:

@@ -1,4 +1,5 @@
-"""Linux's VFIO: find the card, map BAR0 and memory for DMA through the IOMMU, take the MSI as an eventfd."""
+"""Linux's VFIO: find the card, map BAR0 and memory for DMA through the IOMMU, take the
+MSI as an eventfd."""
 
 import contextlib
 import ctypes
@@ -41,7 +42,8 @@ NO_IOMMU = (
 
 
 def check_card(address: str, devices: Path | None = None) -> Path:
-    """Return the sysfs folder of the ndrite card at PCI ``address``, which must be bound to vfio-pci.
+    """Return the sysfs folder of the ndrite card at PCI ``address``, which must be
+    bound to vfio-pci.
 
     Raises LinkError, which says what is wrong and what to do.
     """
@@ -66,7 +68,8 @@ def check_card(address: str, devices: Path | None = None) -> Path:
 
 
 class VfioDevice:
-    """A card bound to ``vfio-pci``, with the interface ``PciDevice``. It has never been used with hardware.
+    """A card bound to ``vfio-pci``, with the interface ``PciDevice``. It has never been
+    used with hardware.
 
     Raises
     ------
@@ -100,8 +103,8 @@ class VfioDevice:
             )
         fcntl.ioctl(group, GROUP_CONTAINER, struct.pack("<i", container))
         fcntl.ioctl(container, SET_IOMMU, TYPE1V2_IOMMU)
-        # With a mutable buffer, ioctl returns the kernel's return value, which is here the file descriptor of
-        # the card.
+        # With a mutable buffer, ioctl returns the kernel's return value, which is here
+        # the file descriptor of the card.
         card = fcntl.ioctl(group, GROUP_DEVICE, bytearray(self.name.encode() + b"\0"), True)
         self._open.append(card)
         size, offset = self._region(card, BAR0_INDEX)
@@ -150,7 +153,8 @@ class VfioDevice:
         return time.monotonic()
 
     def close(self) -> None:
-        """Close every file of the card; the kernel then resets the card and drops its memory mappings."""
+        """Close every file of the card; the kernel then resets the card and drops
+        its memory mappings."""
         self._map = None
         for fd in reversed(self._open):
             os.close(fd)

@@ -1,4 +1,5 @@
-"""A program's memories, read back word by word as the memory map and ``lane_groups`` have them."""
+"""A program's memories, read back word by word as the memory map and
+``lane_groups`` have them."""
 
 import dataclasses
 from typing import Any
@@ -110,7 +111,8 @@ def test_a_walks_products_lie_where_rows_and_groups_are_spread(change: dict[str,
 
 
 def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
-    """Four layers of 16 x 16 on four lanes: 64 words of a lane and 16 column parameters each."""
+    """Four layers of 16 x 16 on four lanes: 64 words of a lane and 16
+    column parameters each."""
     geometry = dataclasses.replace(TINY, lanes=4, readouts=4, rows=16, packet_bytes=64, max_outputs=16)
     rng = np.random.default_rng(0)
     least = dataclasses.replace(geometry, weight_depth=256, columns=64, layers=4, max_inputs=16)

@@ -1,4 +1,5 @@
-"""A learning program's memories, read back word by word as ``docs/arithmetic.md`` and the map have them."""
+"""A learning program's memories, read back word by word as ``docs/arithmetic.md`` and
+the map have them."""
 
 import dataclasses
 
@@ -119,7 +120,8 @@ def test_memories_hold_the_program(tuned: bool, transfer: bool) -> None:
 
 
 def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
-    """Four layers of eight columns; 37 and three times 9 states of a lane, each with its bias."""
+    """Four layers of eight columns; 37 and three times 9 states of a lane,
+    each with its bias."""
     least = dataclasses.replace(GEOMETRY, weight_depth=64, columns=32, layers=4, max_inputs=64)
     roomy = dataclasses.replace(least, columns=64, curves=4)
     learning = random_learning(roomy, np.random.default_rng(7), sizes=(36, 8, 8, 8, 8), slots=9)

@@ -1,4 +1,5 @@
-"""Programs cut into segments: by hand where the answer is known, and what holds for any of them."""
+"""Programs cut into segments: by hand where the answer is known, and what
+holds for any of them."""
 
 import dataclasses
 import itertools
@@ -39,7 +40,8 @@ def chain(*widths: int) -> Program:
 
 
 def test_a_chain_in_as_few_pieces_as_the_memory_allows() -> None:
-    """Four lanes: a layer of 16 x 16 takes 64 of 512 words and 16 of 64 column parameters, of four layers."""
+    """Four lanes: a layer of 16 x 16 takes 64 of 512 words and 16 of 64 column
+    parameters, of four layers."""
     segments = cut_for(chain(*[16] * 11), TINY)
     assert len(segments) == 3
     assert all(stop - first <= 4 for first, stop in runs(segments))
@@ -52,7 +54,8 @@ def test_a_chain_in_as_few_pieces_as_the_memory_allows() -> None:
 
 
 def test_it_is_not_cut_behind_a_layer_whose_results_are_too_many() -> None:
-    """Of two ways with as many segments; results of 40 fit inside (as activations), not at an end."""
+    """Of two ways with as many segments; results of 40 fit inside (as
+    activations), not at an end."""
     segments = cut_for(chain(16, 16, 16, 40, 16, 16), dataclasses.replace(TINY, columns=128))
     assert len(segments) == 2
     assert 3 not in {stop for _, stop in runs(segments)}
@@ -90,8 +93,8 @@ def test_a_product_of_groups_is_not_cut_into_patches(groups: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
-    """Of 50 random programs: what a step reads was made in its run, or is there; nothing is done twice, and
-    no map is kept that nobody reads."""
+    """Of 50 random programs: what a step reads was made in its run, or is there;
+    nothing is done twice, and no map is kept that nobody reads."""
     cuts = several = 0
     for trial in range(50 * seed, 50 * seed + 50):
         rng = np.random.default_rng(trial)
@@ -124,14 +127,16 @@ def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
 
 
 def cost(program: Program, segments: tuple[Segment, ...]) -> tuple[int, ...]:
-    """Segments, those with work of the host's, maps that they read and make, and codes of these."""
+    """Segments, those with work of the host's, maps that they read and make,
+    and codes of these."""
     carried = [m for s in segments for m in (*s.reads, *s.makes)]
     hosts = sum(s.piece is None or s.sums for s in segments)
     return len(segments), hosts, len(carried), sum(math.prod(program.map_shapes[m]) for m in carried)
 
 
 def test_no_other_cut_costs_less() -> None:
-    """Of 16 random programs every cut is tried; runs of too many weights are none, unless of one step."""
+    """Of 16 random programs every cut is tried; runs of too many weights are none,
+    unless of one step."""
     several = 0
     for trial in range(16):
         rng = np.random.default_rng(trial)
@@ -191,7 +196,8 @@ def test_what_is_refused_says_why() -> None:
 
 
 def test_a_run_that_reads_two_maps_apart_gets_both_from_one_sample() -> None:
-    """Maps with more columns than rows, which a run's first steps take out of its sample again."""
+    """Maps with more columns than rows, which a run's first steps take out of
+    its sample again."""
     first, other, later = (Pool(of="max", sources=(m,), **seen(2, 3, 5)) for m in (0, 0, 1))
     both = Pool(of="max", sources=(2, 3), **seen(4, 3, 5))
     program = steps_on((2, 3, 5), first, other, later, both)

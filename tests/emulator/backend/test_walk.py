@@ -1,4 +1,5 @@
-"""Walks: any program in a few kinds of steps over one memory, done by hand, against the golden model."""
+"""Walks: any program in a few kinds of steps over one memory, done by hand, against
+the golden model."""
 
 import dataclasses
 import itertools
@@ -44,7 +45,8 @@ MAPS = dataclasses.replace(
 
 
 def equal(program: Program, x: np.ndarray, geometry: Geometry = MAPS, said: str = "") -> Hand:
-    """Walked by hand, as many together as the device walks, samples ``x`` give the golden model's sums."""
+    """Walked by hand, as many together as the device walks, samples ``x`` give the
+    golden model's sums."""
     hand = Hand(program, geometry)
     sums, most = Core(program, fast=False).infer(x, noise=False), hand.samples_max
     for first in range(0, len(x), most):
@@ -170,8 +172,9 @@ def step_kinds(program: Program) -> list[type]:
 
 
 def test_no_map_is_copied_without_need() -> None:
-    """A gate reads a sample of one call where it is; the first step may write a state; of maps that are
-    joined value by value only one of several pixels and channels is put in another order."""
+    """A gate reads a sample of one call where it is; the first step may write a state;
+    of maps that are joined value by value only one of several pixels and channels is
+    put in another order."""
     twice = Gate(terms=(Term(a=0, b=0, gain=1),), gate_shift=8)
     assert step_kinds(steps_on((6, 1, 1), twice, full(6, 2, 1, fires=False))) == [Gate, Product]
     more = Gate(terms=(Term(a=0, gain=128), Term(a=1, gain=90)), gate_shift=8)
@@ -191,7 +194,8 @@ def test_no_map_is_copied_without_need() -> None:
 
 
 def test_maps_lie_where_the_first_place_is_free_when_they_are_first_written() -> None:
-    """Map 1 is joined behind map 3, and so both have their place before map 2, beside the sample."""
+    """Map 1 is joined behind map 3, and so both have their place before map 2,
+    beside the sample."""
     steps = (full(8, 8, 0), full(8, 16, 1), full(16, 8, 2), full(16, 2, 3, 1, fires=False))
     lowered = lower(steps_on((8, 1, 1), *steps, calls=2))
     bases = {number: place.base for number, place in places_of(lowered, {}, 16).items()}
@@ -199,7 +203,8 @@ def test_maps_lie_where_the_first_place_is_free_when_they_are_first_written() ->
 
 
 def test_a_state_keeps_its_value_until_the_call_is_over() -> None:
-    """Its source is a product, whose copy is not made on the way: the answer reads the state as it was."""
+    """Its source is a product, whose copy is not made on the way: the answer reads
+    the state as it was."""
     steps = (full(6, 6, 0, **seen(6, 1, 1)), full(6, 2, 1, fires=False))
     walked(steps_on((6, 1, 1), *steps, states=(State(shape=(6, 1, 1), source=2, start=9),), calls=3))
 
@@ -208,7 +213,8 @@ def test_a_state_keeps_its_value_until_the_call_is_over() -> None:
 def test_a_gate_writes_a_state_unless_its_present_value_is_asked_for(
     asked: int, handed_on: int, copies: int
 ) -> None:
-    """Map 4 is the next value of state 1; ``asked`` by the gate behind it, ``handed_on`` to state 2."""
+    """Map 4 is the next value of state 1; ``asked`` by the gate behind it,
+    ``handed_on`` to state 2."""
     gate = {"gate_shift": 8, "zero": 30}
     steps = (
         full(6, 6, 0, **seen(6, 1, 1)),
@@ -224,7 +230,8 @@ def test_a_gate_writes_a_state_unless_its_present_value_is_asked_for(
 
 
 def test_what_is_joined_again_is_copied_once() -> None:
-    """Two products of a call's inputs and a state: the inputs are copied beside the state, for both."""
+    """Two products of a call's inputs and a state: the inputs are copied beside
+    the state, for both."""
     steps = (
         *(full(10, 4, 0, 1, seed=seed, **seen(10, 1, 1)) for seed in (0, 1)),
         Gate(terms=(Term(a=2, b=3, gain=1), Term(a=1, gain=128)), gate_shift=8),
@@ -236,7 +243,8 @@ def test_what_is_joined_again_is_copied_once() -> None:
 
 
 def test_maps_lie_apart_from_what_is_still_read_and_whole_for_gates() -> None:
-    """A map of one code beside the sample; one that a gate reads, joined with the gate's result."""
+    """A map of one code beside the sample; one that a gate reads, joined with
+    the gate's result."""
     largest, copy = (
         Pool(of="max", sources=(0,), **seen(1, 4, 4, kernel=kernel)) for kernel in ((4, 4), (1, 1))
     )
@@ -253,8 +261,9 @@ def test_maps_lie_apart_from_what_is_still_read_and_whole_for_gates() -> None:
 
 @pytest.mark.parametrize("source", [2, 1, None])
 def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -> None:
-    """The first map lies behind the sample, at the end; the sum takes the place of its second operand, map 1,
-    unless the product itself reads that. None: a gate of maps 1 and 2 in its place.
+    """The first map lies behind the sample, at the end; the sum takes the place of its
+    second operand, map 1, unless the product itself reads that. None: a gate of maps 1
+    and 2 in its place.
     """
     last = full(8, 16, 3, patches=Patches.whole((8, 8, 8)), fires=False)
     weights = np.tile(last.layer.weights, (64, 1))
@@ -277,8 +286,8 @@ def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -
 
 
 def test_random_walks_are_right_where_memory_is_tight(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Maps at both ends of the memory, results in the place of what their step reads: states, maps that are
-    joined and maps that are read again are left alone."""
+    """Maps at both ends of the memory, results in the place of what their step reads:
+    states, maps that are joined and maps that are read again are left alone."""
 
     def tight(
         lowered: Lowered, pooled: dict[int, Pool], sample: int, _: int | None = None
@@ -388,7 +397,8 @@ def records(program: Program, geometry: Geometry = MAPS) -> list[dict[str, int]]
 def test_results_of_eight_channels_are_written_one_by_one_before_the_next_eight(
     channels: int, kernel: tuple[int, int], pause: int
 ) -> None:
-    """A pool pauses for those that are left when its window has been read; a state's value is one code."""
+    """A pool pauses for those that are left when its window has been read; a state's
+    value is one code."""
     pool = Pool(of="max", sources=(0,), **seen(channels, 3, 3, kernel=kernel, stride=(3, 3)))
     last = full(2 * channels, 2, 2, 1, fires=False, patches=Patches.whole((2 * channels, 1, 1)))
     states = (State(shape=(channels, 1, 1), source=2, start=9),)
@@ -546,7 +556,8 @@ def test_the_most_that_a_device_can_do(
     ("channels", "skip", "turn"), [(8, False, 4), (6, False, 3), (6, True, 2), (5, True, 1), (8, True, 4)]
 )
 def test_second_operands_are_scaled_in_pairs(channels: int, skip: bool, turn: int) -> None:
-    """So many of four neurons' results are written at once; only an even number if operands are added."""
+    """So many of four neurons' results are written at once; only an even number if
+    operands are added."""
     geometry = dataclasses.replace(MAPS, lanes=32, readouts=4, lane_groups=4, skip=True)
     added = {"skip": 1, "skip_gain": np.full(channels, 9000, np.uint16), "skip_shift": 3} if skip else {}
     steps = (
@@ -560,7 +571,8 @@ def test_second_operands_are_scaled_in_pairs(channels: int, skip: bool, turn: in
 
 
 def test_results_of_a_pixel_are_written_as_many_at_once_as_there_are_neurons() -> None:
-    """Of three channels two are never one after the other; pooled, a pixel takes two turns or more."""
+    """Of three channels two are never one after the other; pooled, a pixel takes
+    two turns or more."""
     geometry = dataclasses.replace(MAPS, lanes=32, readouts=2, lane_groups=4, skip=True)
     for channels, pooled, turn in ((2, False, 2), (3, False, 1), (2, True, 1), (4, True, 2)):
         again = Pool(of="max", sources=(1,), **seen(channels, 4, 4))
@@ -571,7 +583,8 @@ def test_results_of_a_pixel_are_written_as_many_at_once_as_there_are_neurons() -
 
 
 def test_states_that_take_each_others_values() -> None:
-    """A delay line: the input, the input of a call ago, that of two calls ago, all in one sum."""
+    """A delay line: the input, the input of a call ago, that of two calls
+    ago, all in one sum."""
     last = full(3, 2, 0, 1, 2, fires=False)
     weights = {"weights": np.array([[100, 3], [10, 90], [1, 40]], np.int16), "gain": np.ones(2, np.uint16)}
     ranges = {"readout": "adc", "adc_bits": 12, "shift": 4, "dac_bits": 8}
@@ -585,7 +598,8 @@ def test_states_that_take_each_others_values() -> None:
 
 @pytest.mark.parametrize("calls", [1, 3])
 def test_tables_of_bases_are_products_of_the_array(calls: int) -> None:
-    """10 inputs to 30 functions, 30 to 6 sums, 6 to 18, 18 to 3, eight lanes; a body once a call."""
+    """10 inputs to 30 functions, 30 to 6 sums, 6 to 18, 18 to 3, eight lanes; a
+    body once a call."""
     x = np.random.default_rng(0).integers(0, 256, (20, INPUTS)).astype(np.uint8)
     program = map_network(kan(), "wan2022", x).program
     assert bound_cycles(program, 8) == 30 + 18

@@ -1,4 +1,5 @@
-"""A walk read word by word and done code by code on one flat memory: what the gateware must do."""
+"""A walk read word by word and done code by code on one flat memory: what the
+gateware must do."""
 
 import itertools
 from typing import Any
@@ -35,8 +36,8 @@ def memories(program: Program, geometry: Geometry) -> dict[str, np.ndarray]:
 
 
 class Hand:
-    """One device of ``geometry`` holding ``program``, without read noise; ``walk`` gives the sums of samples
-    walked together, ``samples_max`` at most."""
+    """One device of ``geometry`` holding ``program``, without read noise; ``walk``
+    gives the sums of samples walked together, ``samples_max`` at most."""
 
     def __init__(self, program: Program, geometry: Geometry) -> None:
         self.program, self.geometry = program, geometry

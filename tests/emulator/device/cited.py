@@ -1,4 +1,5 @@
-"""The published laws of cells and ECRAMs, written out a second time from their sources; uS and seconds.
+"""The published laws of cells and ECRAMs, written out a second time from their
+sources; uS and seconds.
 
 Sources are in docs/physics.md: aihwkit's ``reram.py`` (Wan 2022, IBM CMO/HfOx) and
 ``pcm.py`` (Joshi 2020), CrossSim's ``RRAM_Milo.py``.
@@ -26,13 +27,15 @@ CMO_DRIFT = (lambda t: -0.08900206 * np.log(t), lambda t: 0.04201137 * np.log(t)
 
 
 def wan_day(g):
-    """Wan 2022: total deviation from the target after a day, programming error and relaxation together."""
+    """Wan 2022: total deviation from the target after a day, programming error and
+    relaxation together."""
     x = g / 40
     return 0.701 + 22.086 * x - 50.773 * x**2 + 47.095 * x**3 - 16.458 * x**4
 
 
 def pcm_cells(target, time_s: float, rng):
-    """Phase-change cells as aihwkit draws them: programmed, then each with its own exponent; (n,)."""
+    """Phase-change cells as aihwkit draws them: programmed, then each with its
+    own exponent; (n,)."""
     x = np.maximum(target / 25, 1e-7)
     programmed = target + PROGRAMMING["joshi2020"](target) * rng.standard_normal(target.shape)
     mean = np.minimum(np.maximum(-0.0155 * np.log(x) + 0.0244, 0.049), 0.1)
@@ -42,7 +45,8 @@ def pcm_cells(target, time_s: float, rng):
 
 
 def aged(name: str, g, time_s: float):
-    """Shift and standard deviation that time adds to cells of drift model ``name``, at its presets' times."""
+    """Shift and standard deviation that time adds to cells of drift model ``name``, at
+    its presets' times."""
     if name == "none":
         return 0.0 * g, 0.0 * g
     if name == "ibm-cmo-hfox":
@@ -55,9 +59,11 @@ def aged(name: str, g, time_s: float):
 
 
 def linear_step(model: Any, w0: float, pulses: npt.ArrayLike, up: bool) -> npt.NDArray[np.float64]:
-    """States of an ECRAM of the linear-step law from ``w0``, after noise-free pulses one way, in closed form.
+    """States of an ECRAM of the linear-step law from ``w0``, after noise-free pulses
+    one way, in closed form.
 
-    w(n) = f + (w0 - f) q^n with q = 1 - gamma d / |bound| and f = bound / gamma; linear for gamma = 0.
+    w(n) = f + (w0 - f) q^n with q = 1 - gamma d / |bound| and f = bound / gamma;
+    linear for gamma = 0.
     """
     n = np.asarray(pulses, np.float64)
     d, gamma, bound = (

@@ -43,8 +43,8 @@ def transient(
 ):
     """Times (n,), source and device voltages (n,) of a transient analysis; ``source`` is SPICE.
 
-    From ``start``, the device's voltage and the inductance's current. Gear's method damps oscillations: with
-    an inductance the trapezoidal rule is used.
+    From ``start``, the device's voltage and the inductance's current. Gear's method
+    damps oscillations: with an inductance the trapezoidal rule is used.
     """
     step = seconds / points
     series = f"R1 s a {ohm}\nL1 a d {henry} IC={start[1]}" if henry else f"R1 s d {ohm}"
@@ -67,7 +67,8 @@ wrdata deck.out v(s) v(d)
 
 
 def sweep(folder, ohm: float, top_V: float):
-    """Source voltages (n,) and currents (n,) of a sweep of a millisecond over 0..``top_V``: slow for 1 pF."""
+    """Source voltages (n,) and currents (n,) of a sweep of a millisecond over
+    0..``top_V``: slow for 1 pF."""
     shape = f"PWL(0 0 1e-5 0 1.01e-3 {top_V})"
     t, source, device = transient(folder, ohm, 1e-12, shape, 1.01e-3)
     on = t >= 1.0e-5

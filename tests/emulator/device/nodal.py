@@ -1,7 +1,8 @@
 """Operating points of small decks by nodal analysis, where ngspice would take them as they are.
 
-A deck has resistances, sources of voltage or current (numbers or expressions of node voltages and currents of
-voltage sources), inductances, capacitances, and a control block that alters sources and asks for results.
+A deck has resistances, sources of voltage or current (numbers or expressions of node
+voltages and currents of voltage sources), inductances, capacitances, and a control
+block that alters sources and asks for results.
 """
 
 import re
@@ -31,7 +32,8 @@ def operating_points(deck: str) -> np.ndarray:
 
 
 def _voltages(sources: list[list[str]]) -> dict[str, float]:
-    """Newton's method on Kirchhoff's laws: voltages of nodes, then currents of sources of voltage."""
+    """Newton's method on Kirchhoff's laws: voltages of nodes, then currents of
+    sources of voltage."""
     nodes = sorted({node for source in sources for node in source[1:3]} - {"0"})
     fixed = [name for name, *_, value in sources if name[0] in "VL" or value.startswith("V=")]
     place = {name: n for n, name in enumerate([*nodes, *fixed])}

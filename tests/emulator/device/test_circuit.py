@@ -1,4 +1,5 @@
-"""NDR curves, and a device behind a resistance: load line, jumps, settling; against ngspice and by hand."""
+"""NDR curves, and a device behind a resistance: load line, jumps, settling; against
+ngspice and by hand."""
 
 import functools
 import warnings
@@ -56,7 +57,8 @@ def test_reads_that_end_early_are_ngspices(tmp_path, ohm, volts):
 
 @functools.cache
 def steepest_fall():
-    """Where the preset's current falls most steeply with its voltage, and the negative resistance there."""
+    """Where the preset's current falls most steeply with its voltage, and the negative
+    resistance there."""
     v = np.linspace(0, 0.45, 450_001)
     slope = np.gradient(Esaki().current(v), v)
     return v[slope.argmin()], -1 / slope.min()
@@ -66,8 +68,9 @@ def steepest_fall():
 @needs_ngspice
 @pytest.mark.parametrize("seed", long_where(lambda seed: seed % 2, range(30)))
 def test_the_rule_of_stability_is_ngspices(tmp_path, seed):
-    """Random R, C and L, R above Rn and L within a factor of 20 of R C Rn included: a device that is put 1 mV
-    beside the point where its current falls most steeply comes back to it or leaves it."""
+    """Random R, C and L, R above Rn and L within a factor of 20 of R C Rn included: a
+    device that is put 1 mV beside the point where its current falls most steeply comes
+    back to it or leaves it."""
     rng = np.random.default_rng(seed)
     ohm, farad = np.exp(rng.uniform(np.log([5, 1e-14]), np.log([600, 1e-11])))
     part = np.exp(rng.choice([-1, 1]) * rng.uniform(0.1, 3.0))
@@ -100,7 +103,8 @@ def test_without_a_resistance_it_is_the_device(device):
 @settings(deadline=None, max_examples=30)
 @given(ohm=st.floats(1, 3000), source=st.floats(0.001, 3.0))
 def test_the_lowest_voltage_the_load_line_allows(ohm, source):
-    """Written out a second time: of all device voltages where source and device agree, the least."""
+    """Written out a second time: of all device voltages where source and device
+    agree, the least."""
     device = Esaki()
     v = np.linspace(0, source, 200_001)
     least = v[np.argmax(v + ohm * device.current(v) >= source - 1e-9)]
@@ -113,9 +117,9 @@ def test_the_lowest_voltage_the_load_line_allows(ohm, source):
 
 
 def test_a_load_line_of_straight_pieces_by_hand():
-    """Up to 2 mA at 1 V, down to 0 at 2 V, up to 1.5 mA: the negative piece has -500 ohm. Behind 1000 ohm the
-    source reaches 3 V at the peak and falls to 2 V at the valley: it jumps at 3 V to where
-    V + 1000 (V - 2) mA = 3 V, V = 2.5 V."""
+    """Up to 2 mA at 1 V, down to 0 at 2 V, up to 1.5 mA: the negative piece has -500
+    ohm. Behind 1000 ohm the source reaches 3 V at the peak and falls to 2 V at the
+    valley: it jumps at 3 V to where V + 1000 (V - 2) mA = 3 V, V = 2.5 V."""
     device = Table([0, 1, 2, 3.5], [0, 2e-3, 0, 1.5e-3])
     circuit = Circuit(device, 1000.0)
     assert circuit.jumps_up_V == pytest.approx((3.0,), abs=1e-6)
@@ -171,8 +175,9 @@ KELVINS = [250.0, 275.0, 300.0, 325.0, 350.0, 375.0, 400.0]
 @pytest.mark.parametrize("kelvin", KELVINS)
 @pytest.mark.parametrize("percent", [0.1, 0.0, -0.1])
 def test_parameters_at_another_temperature_than_the_reference(kelvin, percent):
-    """SPICE's saturation current of a gap of 1.11 eV; excess current by silicon's narrower gap, 27.6 meV at
-    400 K, at 30 per volt; the peak current by its own factor."""
+    """SPICE's saturation current of a gap of 1.11 eV; excess current by
+    silicon's narrower gap, 27.6 meV at 400 K, at 30 per volt; the peak current
+    by its own factor."""
     device = Neuron(model="esaki", temperature_K=kelvin, peak_current_percent_per_K=percent).device
     thermal = (kelvin / 300) ** 3 * np.exp(1.11 / 8.617333262e-5 * (1 / 300 - 1 / kelvin))
     narrower = 4.73e-4 * (kelvin**2 / (kelvin + 636) - 300**2 / 936)

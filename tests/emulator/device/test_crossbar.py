@@ -59,7 +59,8 @@ def test_cubic_cells_with_wires_obey_kirchhoff_and_their_own_law():
 
 
 def test_a_cubic_cell_behind_a_transistor_is_at_its_own_voltage():
-    """One cell, no wires: the transistor takes its part of the voltage, the cell's law holds at the rest."""
+    """One cell, no wires: the transistor takes its part of the voltage, the cell's law
+    holds at the rest."""
     (current,), secant = operating_point([[40.0]], [0.2], Cubic(6.0, 0.2), 0.0, 10_000.0)
     volts = 0.2 - current * 1e-6 * 10_000
     assert secant[0, 0] == pytest.approx(40.0 * (1 + 6.0 * volts**2) / (1 + 6.0 * 0.2**2), rel=1e-9)

@@ -61,7 +61,8 @@ def test_cycle_noise_has_the_given_size(model, start, deviation, up):
 
 
 def test_devices_differ_as_described():
-    """Each quantity by its own draws: steps up and down together and apart, both bounds, both gammas."""
+    """Each quantity by its own draws: steps up and down together and apart, both
+    bounds, both gammas."""
     model, rng = preset("ecram-tang2018"), np.random.default_rng(1)
     bounds = {"bound_sigma": 0.03, "lower_bound_sigma": 0.06}
     spread = EcramSpread(step_sigma=0.1, asymmetry_sigma=0.05, gamma_sigma=0.04, **bounds)
@@ -78,7 +79,8 @@ def test_devices_differ_as_described():
 
 
 def test_devices_of_any_spread_are_devices():
-    # A draw far below the mean would turn a step or a bound around: a hundredth of the mean is the least.
+    # A draw far below the mean would turn a step or a bound around: a hundredth of the
+    # mean is the least.
     model, wide = preset("ecram-tang2018"), dict.fromkeys(vars(EcramSpread()), 1.0) | {"log_normal": False}
     many = model.population(EcramSpread(**wide), 2000, np.random.default_rng(3))
     assert many.step_up.min() == pytest.approx(1e-4 * model.step_up)  # both draws of a step at their least
@@ -161,7 +163,8 @@ test_what_cannot_be_is_refused = refused(
 
 
 def test_fine_steps_stop_at_the_near_end_of_their_window():
-    """So no published law is theirs: IBM's cells, whose pulses are wider than the window, fill it evenly."""
+    """So no published law is theirs: IBM's cells, whose pulses are wider than the
+    window, fill it evenly."""
     own, target = {f.name for f in dataclasses.fields(Programming)}, np.full(300, 50.0)
     device = dataclasses.asdict(load_chip("ideal+ecram-kim2019").ecram)
     of = {name: value for name, value in device.items() if name in own}

@@ -1,4 +1,5 @@
-"""Text of other people's files in decks, Verilog-A and HTML: it is text there, whatever it is."""
+"""Text of other people's files in decks, Verilog-A and HTML: it is text
+there, whatever it is."""
 
 import dataclasses
 import re

@@ -1,4 +1,5 @@
-"""Settling of an array's wires against the circuit itself, all nodes in one system of equations."""
+"""Settling of an array's wires against the circuit itself, all nodes in one
+system of equations."""
 
 import dataclasses
 
@@ -14,8 +15,9 @@ OHM, FARAD = 20.0, 1e-15
 
 
 def currents(cells: np.ndarray, row: int, seconds: float) -> np.ndarray:
-    """Currents (columns,) at the sensed ends after ``row`` was driven with 1 V: every node of both wires with
-    its capacitance, cells (rows, columns) in siemens between them; unused cells are 0."""
+    """Currents (columns,) at the sensed ends after ``row`` was driven with 1 V: every
+    node of both wires with its capacitance, cells (rows, columns) in siemens between
+    them; unused cells are 0."""
     rows, columns = cells.shape
     node = np.arange(2 * rows * columns).reshape(2, rows, columns)
     laplacian, driven = np.zeros((node.size, node.size)), np.zeros(node.size)
@@ -44,7 +46,8 @@ def currents(cells: np.ndarray, row: int, seconds: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("rows", "columns"), [(6, 5), (4, 4), (1, 3)])
 def test_it_is_the_circuits_transient(rows: int, columns: int) -> None:
-    """Cells of 1 nS hardly load wires of 20 ohm; an equal number of rows and columns has equal modes."""
+    """Cells of 1 nS hardly load wires of 20 ohm; an equal number of rows and
+    columns has equal modes."""
     worst = 0.0
     for read in (0.3, 2.0, 20.0):
         seconds = read * OHM * FARAD

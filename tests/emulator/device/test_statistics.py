@@ -1,4 +1,5 @@
-"""Every RRAM preset: mean and deviation against the cited formula, as ``cited`` has it a second time."""
+"""Every RRAM preset: mean and deviation against the cited formula, as ``cited`` has
+it a second time."""
 
 import dataclasses
 
@@ -66,7 +67,8 @@ def test_wan_relaxation_reaches_the_published_total():
 
 
 def test_phase_change_read_noise_by_hand():
-    # At 25 uS after a day: 0.0088 * 25 uS * sqrt(ln(86400 / 5e-7)); near 0 uS a fifth of the conductance.
+    # At 25 uS after a day: 0.0088 * 25 uS * sqrt(ln(86400 / 5e-7)); near 0 uS a fifth
+    # of the conductance.
     growth = np.sqrt(np.log(86400 / 5e-7))
     assert pcm_read_sigma(25.0, 86400.0) == pytest.approx(0.22 * growth, rel=1e-6)
     assert pcm_read_sigma(12.5, 86400.0) == pytest.approx(0.11 * growth * 2**0.65, rel=1e-6)

@@ -1,8 +1,9 @@
-"""The steps of a program once more, element by element: plain Python, written from docs/arithmetic.md alone.
+"""The steps of a program once more, element by element: plain Python, written from
+docs/arithmetic.md alone.
 
-Maps are nested dictionaries by (channel, row, column). No code of the golden model or of
-``ndrite.emulator.spec`` is used but the numbers that a program holds, and the samples of the noise generator,
-which has tests of its own.
+Maps are nested dictionaries by (channel, row, column). No code of the golden model or
+of ``ndrite.emulator.spec`` is used but the numbers that a program holds, and the
+samples of the noise generator, which has tests of its own.
 """
 
 import itertools
@@ -14,7 +15,8 @@ Map = dict[tuple[int, int, int], int]
 
 
 def infer(program: Any, x: list[int], index: int, sample: Sample | None) -> list[int]:
-    """The result of one sample, in the order channel, row, column; ``sample`` None turns noise off."""
+    """The result of one sample, in the order channel, row, column; ``sample``
+    None turns noise off."""
     c, h, w = program.shape
     states = [dict.fromkeys(cells(s.shape), s.start) for s in program.states]
     maps: list[Map] = []

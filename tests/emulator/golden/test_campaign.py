@@ -37,7 +37,8 @@ def varied(seed: int, **options: Any) -> Program:
 def test_votes_are_the_argmax_of_each_inference(
     readout: str, dac_bits: int, fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So pieces of a campaign add up to the whole; of NumPy's inferences, with and without compiled loops."""
+    """So pieces of a campaign add up to the whole; of NumPy's inferences, with and
+    without compiled loops."""
     if not fast:
         monkeypatch.setattr("ndrite.emulator.golden.campaign.available", lambda: False)
         monkeypatch.setattr("ndrite.emulator.golden.core.available", lambda: False)
@@ -112,7 +113,8 @@ def test_sums_that_float32_cannot_hold_are_numpys() -> None:
 
 
 def drawn(seed: int, chip: int, layer: int, row: int, column: int) -> list[tuple[int, int]]:
-    """Normal and uniform number of both cells of a weight, as ``ndrite.emulator.spec.variation`` says."""
+    """Normal and uniform number of both cells of a weight, as
+    ``ndrite.emulator.spec.variation`` says."""
     key = speck64(layer << 24, column, seed, DOMAIN_CELL, chip + 1)
     found = []
     for side in range(2):
@@ -124,7 +126,8 @@ def drawn(seed: int, chip: int, layer: int, row: int, column: int) -> list[tuple
 
 
 def edges(seed: int, chip: int, layer: int) -> dict[str, int]:
-    """Rates by which the first weight has a cell just not stuck low, and one just stuck high."""
+    """Rates by which the first weight has a cell just not stuck low, and
+    one just stuck high."""
     low, high = sorted(u for _, u in drawn(seed, chip, layer, 0, 0))
     return {"stuck_low": low, "stuck_high": (1 << 16) - high}
 

@@ -1,4 +1,5 @@
-"""What an inference depends on, and what it does not: noise and its generator, batches, threads, forks."""
+"""What an inference depends on, and what it does not: noise and its generator,
+batches, threads, forks."""
 
 import dataclasses
 import itertools
@@ -88,7 +89,8 @@ def test_an_exception_reaches_the_caller(three: None) -> None:
 def test_a_sample_left_over_is_shared_and_the_same(
     three: None, samples: int, shared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A convolution whose second operand is its own input; of its patches each is computed once."""
+    """A convolution whose second operand is its own input; of its patches each
+    is computed once."""
     from ndrite.emulator.golden import fast_loops
     from ndrite.emulator.golden.fast_rows import PRODUCT
 
@@ -116,7 +118,8 @@ def test_a_sample_left_over_is_shared_and_the_same(
 
 @pytest.mark.parametrize("writeable", [True, False])
 def test_loops_are_compiled_once_for_arrays_of_any_kind(writeable: bool) -> None:
-    """A compilation takes twenty seconds; codes from a mapped file or a frozen array must cost no other."""
+    """A compilation takes twenty seconds; codes from a mapped file or a frozen array
+    must cost no other."""
     walk = pytest.importorskip("ndrite.emulator.golden.fast_loops").walk
     program = random_program(PRESETS["tiny"], np.random.default_rng(2))
     x = random_inputs(program, np.random.default_rng(3), 4)

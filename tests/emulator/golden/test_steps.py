@@ -1,4 +1,5 @@
-"""Whole programs: the golden model against element-by-element Python, and its compiled loops against it."""
+"""Whole programs: the golden model against element-by-element Python, and its compiled
+loops against it."""
 
 import dataclasses
 import itertools
@@ -33,7 +34,8 @@ COLUMNS = 512
 
 
 def sampler(seed: int) -> Sample:
-    """The samples of a pass are drawn at once and kept: one at a time they take longer than all the rest."""
+    """The samples of a pass are drawn at once and kept: one at a time they take longer
+    than all the rest."""
 
     @cache
     def drawn(inference: int, number: int, tile: int, dac_slice: int) -> np.ndarray:
@@ -162,7 +164,8 @@ def graphs(trials: range, **rest: Any) -> list[tuple[np.random.Generator, Progra
 
 
 def kinds_of(program: Program) -> Counter[str]:
-    """What there is in a program: kinds of steps, ways of cutting patches, of slicing and of reading out."""
+    """What there is in a program: kinds of steps, ways of cutting patches, of slicing
+    and of reading out."""
     found = Counter({"compiled": fast.suits(program), "calls": program.calls > 1})
     for step in program.steps:
         found[step.kind] += 1
@@ -259,7 +262,8 @@ def test_tall_columns_of_small_weights() -> None:
 
 @pytest.mark.parametrize(("k", "groups"), [(7, 1), (16, 1), (9, 3)])
 def test_compiled_loops_equal_numpy_around_vectors(k: int, groups: int) -> None:
-    """Samples and columns around one vector and two of any machine, rows of tiles odd and even."""
+    """Samples and columns around one vector and two of any machine, rows of
+    tiles odd and even."""
     rng = np.random.default_rng([12, k, groups])
     patches = Patches(shape=(k * groups, 1, 1), kernel=(1, 1), groups=groups)
     for samples, share, d in itertools.product((1, 2, 7, 15, 16, 17, 33), (1, 3, 4, 16, 18, 33), (8, 2)):
@@ -270,8 +274,9 @@ def test_compiled_loops_equal_numpy_around_vectors(k: int, groups: int) -> None:
 
 
 def test_compiled_loops_cut_every_small_patch() -> None:
-    """Maps of up to three rows and columns, kernels up to 3 x 3, strides, dilations, borders and groups: as
-    ``Patches.cut``, from the first patch and from one in the middle."""
+    """Maps of up to three rows and columns, kernels up to 3 x 3, strides,
+    dilations, borders and groups: as ``Patches.cut``, from the first patch and from
+    one in the middle."""
     from ndrite.emulator.golden.fast_loops import cut
     from ndrite.emulator.golden.fast_maps import Maps
     from ndrite.emulator.golden.fast_rows import where

@@ -1,7 +1,9 @@
-"""One individual chip from its description and seed, computed a second time: codes, converters, ECRAM states.
+"""One individual chip from its description and seed, computed a second time: codes,
+converters, ECRAM states.
 
-Written from docs/physics.md alone ("From a weight to a code", "Draws", "Wires") and the cited laws; of the
-compiler nothing is used. Cells are resistors in a circuit that SciPy's general sparse solver solves.
+Written from docs/physics.md alone ("From a weight to a code", "Draws", "Wires") and the
+cited laws; of the compiler nothing is used. Cells are resistors in a circuit that
+SciPy's general sparse solver solves.
 """
 
 import numpy as np
@@ -34,7 +36,8 @@ def signed_levels(weights, levels: int):
 
 
 def limit_of(w, levels: int, largest: float) -> float:
-    """Of ``largest`` and twelve parts of it, the limit at which levels are least off the weights ``w``."""
+    """Of ``largest`` and twelve parts of it, the limit at which levels are least off
+    the weights ``w``."""
     errors = []
     for i in range(13):
         limit = largest * (1.0 - 0.05 * i)
@@ -44,8 +47,9 @@ def limit_of(w, levels: int, largest: float) -> float:
 
 
 def levels_for_wires(weights, chip: Chip):
-    """Levels of a layer with one common limit, programmed for what wires take; the factor on the limit.
-    In three rounds, each with what the levels of the one before lose."""
+    """Levels of a layer with one common limit, programmed for what wires
+    take; the factor on the limit. In three rounds, each with what the levels
+    of the one before lose."""
     cell, top = chip.cell, chip.cell.levels - 1
     step = (cell.g_max_uS - cell.g_min_uS) / top
     w = np.asarray(weights, np.float64)
@@ -55,7 +59,8 @@ def levels_for_wires(weights, chip: Chip):
     variance = (sigma(chip, g) ** 2 + spread**2) / step**2
 
     def left(level):
-        """Part of every pair's difference that the column sees; 1 for pairs of no difference."""
+        """Part of every pair's difference that the column sees; 1 for pairs
+        of no difference."""
         plus, minus = (through(cell.g_min_uS + step * np.maximum(s * level, 0), chip) for s in (1, -1))
         part = np.where(level == 0, 1.0, (plus - minus) / (step * np.where(level == 0, 1, level)))
         return np.clip(part, 0.1, 1.0)
@@ -85,7 +90,8 @@ def through(g_uS, chip: Chip):
 
 
 def full_scale(chip: Chip) -> float:
-    """Conductance of the largest code: every level and four deviations above it, stuck cells as well."""
+    """Conductance of the largest code: every level and four deviations above it,
+    stuck cells as well."""
     cell = chip.cell
     g = np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
     shift, spread = aged(cell.drift, g, chip.conditions.time_since_programming_s)
@@ -94,7 +100,8 @@ def full_scale(chip: Chip) -> float:
 
 
 def programmed_codes(weights, chip: Chip, seed: int, layer: int, *, common: bool = False):
-    """Real-valued conductance codes (2, K, M) of both cells of every pair, before rounding and limiting."""
+    """Real-valued conductance codes (2, K, M) of both cells of every pair, before
+    rounding and limiting."""
     cell = chip.cell
     shape = (2, *np.shape(weights))
     rng = stream(seed, layer)
@@ -144,14 +151,16 @@ def circuit(g_uS, wire_ohm: float, access_ohm: float):
     links = sparse.coo_array((between, (a, b)), shape=(outside.size, outside.size))
     links = links + links.T
     nodes = sparse.csc_array(sparse.diags_array(links.sum(axis=0) + outside) - links)
-    # By reciprocity: a volt at column m's end gives at row k's end what a volt there gives at m's.
+    # By reciprocity: a volt at column m's end gives at row k's end what a volt
+    # there gives at m's.
     volts = np.zeros((outside.size, columns))
     volts[on_column[-1], np.arange(columns)] = wire
     return wire * spsolve(nodes, volts)[on_row[:, 0]]
 
 
 def reachable_states(chip: Chip):
-    """ECRAM states 0..1 a chip can set: of all pulses up from the lower bound ``states``, evenly spread."""
+    """ECRAM states 0..1 a chip can set: of all pulses up from the lower bound
+    ``states``, evenly spread."""
     e = chip.ecram
     if e.model == "exponential":  # NeuroSim's curve from pulse 0 on
         n = np.arange(e.pulses + 1)

@@ -1,4 +1,5 @@
-"""Blocks and groups of a matrix product: they compute what single positions do, and cost what is counted."""
+"""Blocks and groups of a matrix product: they compute what single positions do, and
+cost what is counted."""
 
 import itertools
 import math
@@ -45,7 +46,8 @@ def test_a_block_gives_what_its_positions_give(
     wide = blocked(node, block)
     cut = wide.patches
     assert cut.grid == (-(-8 // block[0]), -(-8 // block[1]))
-    # Blocks end where the map with its padding does, and one by one their positions are the design's.
+    # Blocks end where the map with its padding does, and one by one their positions
+    # are the design's.
     ends = [b + (n - 1) * s for b, n, s in zip(cut.kernel, cut.grid, cut.stride, strict=True)]
     padded = [cut.shape[i + 1] + cut.padding[i] + cut.padding[i + 2] for i in (0, 1)]
     assert padded == ends
@@ -76,7 +78,8 @@ def test_the_best_block_fills_the_lanes() -> None:
     # Two positions side by side see 30 inputs, four in a square 36.
     assert block(64, weight_depth=16) == (1, 1)
     assert block(64, weight_depth=32) in ((1, 2), (2, 1))
-    # Of 24 columns two groups of 32 lanes take a row each; more columns would take all lanes at once.
+    # Of 24 columns two groups of 32 lanes take a row each; more columns would take
+    # all lanes at once.
     assert block(64, 4, skip=True, overlap=True, map_codes=2048, lane_groups=4) == (2, 2)
 
 
@@ -98,7 +101,8 @@ def test_words_go_where_they_save_most() -> None:
     quiet, noisy = (
         ways(many, Geometry(lanes=64, noise=noise), rows=128, slices=1) for noise in (False, True)
     )
-    # The noise of a pass takes longer than its nine rows, and not as long as sixty-four columns.
+    # The noise of a pass takes longer than its nine rows, and not as long as
+    # sixty-four columns.
     longer = {a.block: b.cycles > a.cycles for a, b in zip(quiet, noisy, strict=True)}
     assert longer[1, 1]
     assert not longer[4, 4]
@@ -106,7 +110,8 @@ def test_words_go_where_they_save_most() -> None:
 
 FAST = {"skip": True, "overlap": True, "map_codes": 8192, "lane_groups": 8}
 LAYOUTS = [
-    # channels, rows and columns of the map, outputs, groups, strides; the array; rows of a tile; slices
+    # channels, rows and columns of the map, outputs, groups, strides; the array; rows
+    # of a tile; slices
     (1, (10, 12), 4, 1, (1, 1), {"lanes": 64, "lane_rows": 2, **FAST}, 128, 1),
     (3, (10, 12), 12, 1, (2, 1), {"lanes": 32, "readouts": 2}, 16, 2),
     (4, (10, 12), 8, 4, (1, 2), {"lanes": 16, "noise": False, "readouts": 2, "skip": True}, 24, 4),
@@ -120,7 +125,8 @@ LAYOUTS = [
 @pytest.mark.parametrize("skip", [None, 1])
 @pytest.mark.parametrize("case", LAYOUTS, ids=range(len(LAYOUTS)))
 def test_a_layout_costs_what_its_parts_add_up_to(case: Any, skip: int | None) -> None:
-    """Every block that fits, with its rows, passes, runs of codes, noise and columns counted one by one."""
+    """Every block that fits, with its rows, passes, runs of codes, noise and columns
+    counted one by one."""
     channels, (height, width), outputs, groups, stride, fields, rows, slices = case
     array = Geometry(max_inputs=256, **fields)
     patches = Patches(shape=(channels, height, width), kernel=(3, 2), stride=stride, groups=groups)
@@ -170,7 +176,8 @@ def test_a_layout_costs_what_its_parts_add_up_to(case: Any, skip: int | None) ->
 
 @pytest.mark.parametrize("seed", range(24))
 def test_what_saves_most_for_its_words_goes_first(seed: int) -> None:
-    """Step by step, with the costs of ``ways``; of equals what leaves most cycles, and the first product."""
+    """Step by step, with the costs of ``ways``; of equals what leaves most cycles, and
+    the first product."""
     rng = np.random.default_rng(seed)
     nodes, visited = [], rng.uniform(0.2, 0.9, 3).tolist()
     for m in range(3):
@@ -206,7 +213,8 @@ def test_what_saves_most_for_its_words_goes_first(seed: int) -> None:
 
 
 def test_zeros_that_samples_show_decide() -> None:
-    """Of inputs that all count, fewer neighbours go at once: more groups of lanes share their rows."""
+    """Of inputs that all count, fewer neighbours go at once: more groups of lanes
+    share their rows."""
     first = Product(
         Dense(np.ones((25, 6)), np.zeros(6), Named("relu")), (0,), Patches(shape=(1, 32, 32), kernel=(5, 5))
     )
@@ -237,7 +245,8 @@ def test_zeros_that_samples_show_decide() -> None:
 def test_packed_groups_give_what_groups_apart_give(
     lanes: int, rows: int, codes: int, groups: int, block: tuple[int, int]
 ) -> None:
-    """Eight groups of two columns: as many together as a tile, the lanes and the bank of codes hold."""
+    """Eight groups of two columns: as many together as a tile, the lanes and the
+    bank of codes hold."""
     rng = np.random.default_rng(3)
     patches = Patches(shape=(8, 5, 5), kernel=(3, 2), groups=8)
     dense, weight = Dense(rng.normal(size=(6, 16)), rng.normal(size=16), Named("relu")), rng.uniform(size=16)

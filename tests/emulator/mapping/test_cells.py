@@ -1,4 +1,5 @@
-"""From targets to effective conductances: the chain against a second computation, measures against errors."""
+"""From targets to effective conductances: the chain against a second computation,
+measures against errors."""
 
 import dataclasses
 import functools
@@ -63,7 +64,8 @@ def test_codes_are_those_of_the_documented_laws(compiled, name):
         unit = neurons.peaks if common and neurons is not None else np.ones(1)
         real = by_hand.programmed_codes(layer.weights / unit, CHIPS[name], SEED, i, common=common)
         plus, minus = np.minimum(np.rint(real), 255)
-        # Two ways of solving a circuit differ in their last digits, which may tip what lies on a half.
+        # Two ways of solving a circuit differ in their last digits, which may tip
+        # what lies on a half.
         sure = (np.abs(real % 1 - 0.5) > 1e-6).all(axis=0)
         assert sure.mean() > 0.999
         np.testing.assert_array_equal(of(name).program.layers[i].weights[sure], (plus - minus)[sure])
@@ -107,8 +109,8 @@ def test_currents_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, 
 @pytest.mark.parametrize("high", [0.7, 1.0, 1.5])
 @pytest.mark.parametrize("tunes", ["peak_voltage", "peak_current", "both", "each"])
 def test_neurons_out_of_reach_are_counted_and_take_the_nearest_state(tunes, high):
-    """Peaks of 0.5 to 2 about their mean and heights of 0.2 to ``high`` can be set, and a thousandth more;
-    no neuron gives more than 1."""
+    """Peaks of 0.5 to 2 about their mean and heights of 0.2 to ``high`` can be set, and
+    a thousandth more; no neuron gives more than 1."""
     factors = {"peak_voltage_low_factor": 0.5, "peak_voltage_high_factor": 2.0}
     factors |= {"peak_current_low_factor": 0.2, "peak_current_high_factor": high}
     ecram = factors | {"tunes": tunes, "step_up": 0.05, "cycle_percent": 1e3, "retention_s": None}
@@ -184,18 +186,20 @@ def test_cubic_cells_are_linearised_at_their_own_rows_voltages():
 @pytest.mark.parametrize(
     ("cell", "target", "stuck", "wanted"),
     [
-        # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20: G- needs 60, gets 40.
-        # G+ stuck at 0 under +10: G- would need -10, gets 0. Both stuck: left alone.
+        # G- stuck at 40 under +30: G+ would need 70, gets 40. G+ stuck at 40 under -20:
+        # G- needs 60, gets 40. G+ stuck at 0 under +10: G- would need -10, gets 0. Both
+        # stuck: left alone.
         (
             {},
             [[30, 0, 10, 25], [0, 20, 0, 0]],
             [[0, 1, -1, 1], [1, 0, 0, -1]],
             [[40, 0, 10, 25], [0, 40, 0, 0]],
         ),
-        # A small difference is met exactly: G- stuck high under +0 makes G+ go up to 40 as well.
+        # A small difference is met exactly: G- stuck high under +0 makes G+ go
+        # up to 40 as well.
         ({}, [[0], [0]], [[0], [1]], [[40], [0]]),
-        # Between two levels: G+ stuck at 33.6 under +10: G- would be 23.6, is 24, the nearest level. G- stuck
-        # at 2.3 under +10: G+ 12.3, is 12.
+        # Between two levels: G+ stuck at 33.6 under +10: G- would be 23.6, is 24, the
+        # nearest level. G- stuck at 2.3 under +10: G+ 12.3, is 12.
         (
             {"stuck_high_uS": 33.6, "stuck_low_uS": 2.3},
             [[10, 10], [0, 0]],
@@ -244,7 +248,8 @@ def test_every_measure_is_worth_something(measure, chip, least_gain_db):
 
 @pytest.mark.parametrize("pairs", ["separate", "interleaved"])
 def test_unused_rows_and_columns_are_at_the_far_ends(pairs):
-    # 19 rows in arrays of 16: the second array's three are its last, next to the sense amplifiers.
+    # 19 rows in arrays of 16: the second array's three are its last, next to the
+    # sense amplifiers.
     layout = {"rows": 16, "columns": 8, "pairs": pairs, "wire_resistance_ohm": 50.0}
     target = np.random.default_rng(0).uniform(1, 40, (2, 19, 3))
     cells = make_cells(target, changed(IDEAL, array=layout), np.random.default_rng(0), Mitigation())
@@ -267,8 +272,8 @@ def test_an_access_transistor_is_in_series_with_its_cell():
 
 @pytest.mark.parametrize("cubic", [0.0, 8.0])
 def test_currents_are_read_before_they_have_settled(cubic):
-    """19 rows in arrays of 16 and ten columns in arrays of eight: used are the rows next to the sense
-    amplifiers and the columns next to the drivers."""
+    """19 rows in arrays of 16 and ten columns in arrays of eight: used are the rows
+    next to the sense amplifiers and the columns next to the drivers."""
     layout = {"rows": 16, "columns": 8, "wire_resistance_ohm": 50.0}
     timed = {"wire_capacitance_fF": 10.0, "read_time_ns": 0.05}
     target = np.random.default_rng(0).uniform(1, 40, (2, 19, 10))
@@ -311,7 +316,8 @@ def test_write_verify_leaves_only_cells_within_the_tolerance():
     measures = Mitigation(write_verify_attempts=60, write_verify_tolerance_percent=2.5)
     got = make_cells(target, WAN, np.random.default_rng(0), measures).programmed
     assert 0.995 < np.abs(got - target).max() <= 1.0
-    # What verifies is a read: a cell that landed below 0 reads as 0, which is what is wanted here.
+    # What verifies is a read: a cell that landed below 0 reads as 0, which is
+    # what is wanted here.
     once = make_cells(0 * target, WAN, np.random.default_rng(0), Mitigation()).programmed
     again = make_cells(0 * target, WAN, np.random.default_rng(0), measures).programmed
     np.testing.assert_array_equal(again[once < 0], once[once < 0])
@@ -387,8 +393,9 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
     got = Core(compiled.program).infer(x) * compiled.die.arrays[-1].step
     first, second = net.layers
     report, steps = compiled.report.layers[0], compiled.die.arrays
-    # The hidden pre-activation is off by half a code in every weight and half a step in every conversion;
-    # an NDR neuron passes that on with at most its steepest slope, e times height over peak, at 0.
+    # The hidden pre-activation is off by half a code in every weight and half a step in
+    # every conversion; an NDR neuron passes that on with at most its steepest slope, e
+    # times height over peak, at 0.
     slices = 8 // dac_bits
     places = sum(1 << (j * dac_bits) for j in range(slices)) if kind == "adc" else 0
     adc = [places * layer.tiles * s.step for layer, s in zip(compiled.report.layers, steps, strict=True)]
@@ -397,7 +404,8 @@ def test_ideal_chips_reproduce_the_float_network_to_the_quantisation_bound(seed,
     hidden = slope * (codes[0] + adc[0]) + (report.pwl_error_lsb + report.tail_error_lsb + 2) / 255
     bound = hidden @ np.abs(second.weights) + codes[1] + adc[1]
     assert (np.abs(got - want) <= bound).all()
-    # The bound is a worst case; what comes out is far better, whatever the network's outputs span.
+    # The bound is a worst case; what comes out is far better, whatever the
+    # network's outputs span.
     assert np.sqrt(np.square(got - want).mean()) < bound.mean() / 20
 
 

@@ -29,18 +29,21 @@ def chip(name="ideal+ndr-esaki", **neuron):
 
 
 def off(program, die, m, device, ohm, height=1.0):
-    """How far neuron m's outputs 0..1 are from ``height`` times the circuit's, at every voltage code."""
+    """How far neuron m's outputs 0..1 are from ``height`` times the circuit's, at
+    every voltage code."""
     layer = program.layers[0]
     table = PwlTable(program.curve_base, program.curve_slope, np.zeros(1))
     u, y = die.arrays[0].window.values(), table.evaluate()[layer.curve[m]] / 255
-    # The ECRAM scales the whole current: a device that draws less is one behind a smaller resistance.
+    # The ECRAM scales the whole current: a device that draws less is one behind a
+    # smaller resistance.
     volts = u * Circuit(Esaki(), ohm * height).unit_V
     return np.abs(y - np.clip(height * Circuit(device, ohm * height).current(volts) / 1e-3, 0, 1)), y
 
 
 @pytest.mark.parametrize("ohm", [100, 400, 1000])
 def test_no_neuron_is_cut_where_it_still_rises(ohm):
-    """Heights from 0.25 to 1, and voltages far beyond the window: what is off is what the report says."""
+    """Heights from 0.25 to 1, and voltages far beyond the window: what is off is
+    what the report says."""
     net = centred_network()
     hidden = dataclasses.replace(net.layers[0].activation, height=np.linspace(0.25, 1, 12))
     net = Network.chain((dataclasses.replace(net.layers[0], activation=hidden), net.layers[1]), "low")
@@ -73,7 +76,8 @@ def test_a_curve_that_is_cut_is_warned_of(monkeypatch):
     ],
 )
 def test_every_device_has_the_curve_of_its_own_circuit(name, heights, percent, ohm):
-    """Its own device; and less of the peak current, less of a load line: its own height has its own gain."""
+    """Its own device; and less of the peak current, less of a load line: its own height
+    has its own gain."""
     spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": 0.0}
     built = chip(name, source_resistance_ohm=ohm, **spread)
     program, die, report = map_network(centred_network(heights=heights), built, X, seed=2)
@@ -123,7 +127,8 @@ def test_neurons_with_nominal_curves_are_neither_bistable_nor_out_of_reach(activ
 @pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both"])
 @pytest.mark.parametrize("percent", [0.0, 5.0])
 def test_a_resistance_of_nothing_changes_nothing(name, tunes, percent):
-    """Of devices that differ or not, whose ECRAMs have lost a part of their states since they were set."""
+    """Of devices that differ or not, whose ECRAMs have lost a part of their states
+    since they were set."""
     spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": percent}
     ecram = {"tunes": tunes, "retention_s": 1.0, "peak_voltage_low_factor": 0.5}
     ecram |= {"peak_voltage_high_factor": 2.0}
@@ -170,7 +175,8 @@ STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 
 
 
 def test_bistable_neurons_are_counted():
-    """By hand: a device at part h of its current has 1 / h times the 271.86 ohm of its steepest fall."""
+    """By hand: a device at part h of its current has 1 / h times the 271.86 ohm of
+    its steepest fall."""
     with pytest.warns(CompileWarning, match=r"layer 0: \d+ of 12 neurons are bistable"):
         _, die, report = map_network(
             centred_network(), chip("dendritic-analog", source_resistance_ohm=500, **STILL), X
@@ -181,7 +187,8 @@ def test_bistable_neurons_are_counted():
 
 
 def test_neurons_that_oscillate_are_not_compiled():
-    """R C Rn by hand: 20 ohm, 50 fF, 271.86 ohm at full height; ngspice has them 70 codes off at 1 nH."""
+    """R C Rn by hand: 20 ohm, 50 fF, 271.86 ohm at full height; ngspice has them 70
+    codes off at 1 nH."""
     network_of_full_height = centred_network(heights=1.0)
     still = {"source_resistance_ohm": 20, "capacitance_pF": 0.05, **STILL}
     with pytest.raises(CompileError, match=r"inductance_nH is 1; .* below 0\.27\d?, .*12 of 12 neurons"):

@@ -27,7 +27,8 @@ def chip(name="ideal", cell=None, **readout):
 
 
 def full_scales(program) -> list[float]:
-    """Largest column current of each layer on the samples, worked out from the program alone."""
+    """Largest column current of each layer on the samples, worked out from
+    the program alone."""
     maps = Core(quiet(program)).maps(X)
     return [
         float(np.abs(m.reshape(len(X), -1).astype(np.int64) @ layer.weights.astype(np.int64)).max())
@@ -54,7 +55,8 @@ def test_one_transimpedance_for_a_layer():
 
 
 def test_a_common_gain_is_fitted_in_units_of_the_neurons() -> None:
-    """Least squares of the first layer's sums on the samples, each in units of its neuron's peak."""
+    """Least squares of the first layer's sums on the samples, each in units of
+    its neuron's peak."""
     lossy = changed(chip(), array={"wire_resistance_ohm": 20.0})
     gained, plain = (
         map_network(centred_network(), lossy, X, options=mitigated(**dict.fromkeys(MEASURES, False) | on))
@@ -92,7 +94,8 @@ def test_offsets_and_gains_are_the_columns(corrected):
     scale = first.scale / 2.0**first.vshift
     wanted = plain.layers[0].scale / 2.0 ** plain.layers[0].vshift
     np.testing.assert_allclose(scale, wanted * columns.gain, rtol=1e-3)
-    # A neuron at 0 current sees its column's offset, unless the digital bias makes up for it on average.
+    # A neuron at 0 current sees its column's offset, unless the digital bias makes up
+    # for it on average.
     at_rest = (first.bias * scale - plain.layers[0].bias * wanted) / wanted
     if not corrected:
         np.testing.assert_allclose(at_rest, columns.offset, atol=0.02 * np.abs(columns.offset).max())
@@ -132,7 +135,8 @@ def test_bias_cells_hold_what_their_columns_lack():
         sums = (p + layer.bias - zero) * array.columns.gain * array.step
         off.append(np.abs(sums.mean(axis=0) - wanted))
     assert off[1].mean() < 0.4 * off[0].mean()
-    # Their own levels and errors are left: half a level, and cells of up to 7 % of the largest weight.
+    # Their own levels and errors are left: half a level, and cells of up to 7 % of
+    # the largest weight.
     assert off[1].max() < (0.5 / 15 + 4 * 0.07) * array.mapped.limits.max()
 
 
@@ -159,7 +163,8 @@ def test_a_bias_far_beyond_its_weights():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_of_cells_hold_any_bias(seed):
-    """Columns of either sign, from none to many rows: together the rows have the bias's own levels."""
+    """Columns of either sign, from none to many rows: together the rows have the
+    bias's own levels."""
     rng = np.random.default_rng(seed)
     levels = int(rng.integers(2, 64))
     built = chip(cell={"levels": levels}, bias="cells")

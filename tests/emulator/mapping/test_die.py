@@ -1,4 +1,5 @@
-"""The die: what is kept of an individual chip, what time and tuning make of it, and its file."""
+"""The die: what is kept of an individual chip, what time and tuning make of
+it, and its file."""
 
 import dataclasses
 import zipfile
@@ -206,8 +207,9 @@ def test_a_die_that_would_unpack_to_more_than_4_GiB_is_refused(tmp_path: Path) -
 
 
 def test_corrections_are_as_old_as_the_chip_says() -> None:
-    """A chip corrected a second after programming and used a day later: the cells of that day, and every
-    range, gain and bias of the first second; what is lost shows as a cause of its own."""
+    """A chip corrected a second after programming and used a day later: the cells of
+    that day, and every range, gain and bias of the first second; what is lost shows as
+    a cause of its own."""
     fresh = changed("dendritic-ndr", conditions={"time_since_programming_s": 86400.0})
     old = changed(fresh, conditions={"corrected_at_s": 1.0})
     at_once = changed(fresh, conditions={"time_since_programming_s": 1.0})

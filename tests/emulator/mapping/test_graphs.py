@@ -1,4 +1,5 @@
-"""Networks that are no chains: patches, blocks, and every kind of node mapped, against the float network."""
+"""Networks that are no chains: patches, blocks, and every kind of node mapped, against
+the float network."""
 
 from types import SimpleNamespace
 
@@ -29,7 +30,8 @@ from ndrite.emulator.spec import Geometry
 
 @pytest.mark.parametrize("target", [None, Geometry(lanes=64)])
 def test_a_block_of_the_network_is_part_of_its_design(target: Geometry | None) -> None:
-    """A transposed convolution, two columns for each of four positions, and a plain one of six."""
+    """A transposed convolution, two columns for each of four positions, and a
+    plain one of six."""
     rng = np.random.default_rng(3)
     up = Patches(shape=(3, 4, 4), kernel=(2, 2), padding=(0, 0, 1, 1))
     first = Product(Dense(rng.normal(size=(12, 8)), np.zeros(8), Named("relu")), (0,), up, block=(2, 2))
@@ -49,7 +51,8 @@ def test_a_block_of_the_network_is_part_of_its_design(target: Geometry | None) -
 
 
 def test_inputs_that_are_not_0_are_counted_in_16_samples_with_the_first_and_the_last() -> None:
-    """Of 31 samples every second one, all 256 patches of one pixel; the other samples are lit."""
+    """Of 31 samples every second one, all 256 patches of one pixel; the
+    other samples are lit."""
     pixels = Product(dense(np.random.default_rng(0), 1, 2), (0,), Patches(shape=(1, 4, 4), kernel=(1, 1)))
     last = Product(dense(np.random.default_rng(1), 32, 3, last=True), (1,), Patches.whole((2, 4, 4)))
     x = np.zeros((31, 16), np.uint8)
@@ -91,7 +94,8 @@ def convolution(
 
 
 def plain_network() -> Network:
-    """1 x 10 x 10, 4 kernels and average pooling, 6 kernels and max pooling, 10 and 5 outputs."""
+    """1 x 10 x 10, 4 kernels and average pooling, 6 kernels and max pooling,
+    10 and 5 outputs."""
     rng = np.random.default_rng(2)
     first = convolution(rng, 0, (1, 10, 10), 4)
     average = Pool("average", (1,), Patches(shape=(4, 10, 10), kernel=(2, 2), stride=(2, 2)))
@@ -104,7 +108,8 @@ def plain_network() -> Network:
 
 
 def residual() -> Network:
-    """Two branches joined by addition, a depthwise product, joined maps, an average over all positions."""
+    """Two branches joined by addition, a depthwise product, joined maps, an average
+    over all positions."""
     rng = np.random.default_rng(3)
     halves = Patches(shape=(8, 8, 8), kernel=(3, 3), stride=(2, 2), padding=(1,) * 4)
     nodes = (
@@ -130,7 +135,8 @@ def functions() -> Network:
 
 
 def recurrent() -> Network:
-    """A gated cell, six calls of five inputs: the state is mixed from itself and what is new."""
+    """A gated cell, six calls of five inputs: the state is mixed from
+    itself and what is new."""
     rng = np.random.default_rng(5)
     new = Product(dense(rng, 5 + 7, 7), (0, 1), Patches.whole((12, 1, 1)))
     keep = Product(dense(rng, 5 + 7, 7), (0, 1), Patches.whole((12, 1, 1)))
@@ -152,7 +158,8 @@ def codes_out() -> Network:
 
 
 def separable() -> Network:
-    """Depthwise, of sixteen channels of five rows and columns: groups of eight, in blocks of two each way."""
+    """Depthwise, of sixteen channels of five rows and columns: groups of eight, in
+    blocks of two each way."""
     rng = np.random.default_rng(7)
     first = Patches(shape=(1, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1))
     deep = Patches(shape=(16, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1), groups=16)
@@ -167,8 +174,8 @@ def separable() -> Network:
 
 
 def joined() -> Network:
-    """As ``separable``, but the depthwise product's map is read joined with the one before, so that it has to
-    have five rows and columns."""
+    """As ``separable``, but the depthwise product's map is read joined with the one
+    before, so that it has to have five rows and columns."""
     rng = np.random.default_rng(9)
     first = Patches(shape=(1, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1))
     deep = Patches(shape=(16, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1), groups=16)
@@ -227,7 +234,8 @@ def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, target
     assert len(compiled.report.layers) == len(network.products)
     wanted_of = [(node.patches, node.dense.outputs) for node in network.products]
     assert as_designed(compiled.program, network) == wanted_of
-    # What explains errors computes the float network without them, however its products are laid out.
+    # What explains errors computes the float network without them, however its
+    # products are laid out.
     program, die, _ = compiled
     without = Forward(network, program, die, stages(network, program, die), []).logits(x)
     np.testing.assert_allclose(without, wanted, rtol=1e-4, atol=1e-4)

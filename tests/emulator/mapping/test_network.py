@@ -1,5 +1,6 @@
-"""Whole compilations: the ideal chip reproduces the float network, real ones stay near it, all repeatable;
-pieces of something larger, with their own cells, noise and steps."""
+"""Whole compilations: the ideal chip reproduces the float network, real ones
+stay near it, all repeatable; pieces of something larger, with their own
+cells, noise and steps."""
 
 import dataclasses
 
@@ -89,7 +90,8 @@ test_refusals = refused(
 
 
 def test_what_of_the_chip_is_not_used_is_said():
-    """A measured NDR table changes nothing in a network of ReLUs: said, with what would use it."""
+    """A measured NDR table changes nothing in a network of ReLUs: said, with
+    what would use it."""
     table = {"table_voltage_V": (0.0, 0.1, 0.2, 0.4), "table_current_A": (0.0, 1e-3, 4e-4, 1e-4)}
     chip = changed(WAN, neuron={"model": "table", **table})
     relu, ndr = random_network(activation="relu"), random_network(activation="ndr")
@@ -121,7 +123,8 @@ def test_a_field_that_is_called_idle_changes_nothing(name: str) -> None:
     chip, network = load_chip(name), random_network((20, 12, 3))
     assert stated_in_vain(chip) == {}
     content = chip.as_dict()
-    # Two fields that switch each other on stay apart, and a time that must not be after another.
+    # Two fields that switch each other on stay apart, and a time that must not
+    # be after another.
     for field in idle_fields(chip).keys() - {"cell.telegraph_step_percent", "conditions.corrected_at_s"}:
         section, key = field.split(".")
         accepted, now = fields_of(SECTIONS[section])[key], content[section][key]
@@ -136,7 +139,8 @@ def test_a_field_that_is_called_idle_changes_nothing(name: str) -> None:
 
 
 def test_a_day_on_wan2022_widens_the_cells() -> None:
-    """21.3 uS: 1.95 uS after a second, 3.85 after a day (aihwkit's ReRamWan2022NoiseModel, by hand)."""
+    """21.3 uS: 1.95 uS after a second, 3.85 after a day (aihwkit's
+    ReRamWan2022NoiseModel, by hand)."""
     network = random_network((120, 60, 10))
     spreads = []
     for seconds in (1.0, 86_400.0):
@@ -207,7 +211,8 @@ def piece(scale: np.ndarray) -> Network:
 
 
 def error(network: Network, *, column_steps: bool) -> np.ndarray:
-    """Root mean square error of every column's sums, read noise off, relative to its deviation."""
+    """Root mean square error of every column's sums, read noise off, relative
+    to its deviation."""
     program, die, _ = map_network(network, "ideal", SAMPLES, options=MapOptions(column_steps=column_steps))
     sums = Core(program).infer(SAMPLES, noise=False) * die.arrays[0].step
     wanted = network.forward(SAMPLES / 255)

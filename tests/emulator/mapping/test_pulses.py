@@ -1,4 +1,5 @@
-"""Cells of one product: where pulses land them and what is counted, and traps that fill and empty in them."""
+"""Cells of one product: where pulses land them and what is counted, and traps that fill
+and empty in them."""
 
 import dataclasses
 
@@ -29,7 +30,8 @@ WAN_1_S = (0.348, 16.030, -43.853, 45.393, -16.815)
 
 
 def test_cells_land_within_the_window_and_near_the_published_law():
-    """IBM's law of cells accepted within 0.2 % against a loop that accepts within 0.2 % (and 0.9 nS)."""
+    """IBM's law of cells accepted within 0.2 % against a loop that accepts within
+    0.2 % (and 0.9 nS)."""
     mapped = map_network(NET, PULSED, SAMPLES, seed=1)
     cells, count = mapped.die.arrays[0].mapped.cells, mapped.report.layers[0].pulses
     off = cells.programmed - cells.target
@@ -43,8 +45,8 @@ def test_cells_land_within_the_window_and_near_the_published_law():
 
 
 def test_cells_relax_after_the_last_verifying_read():
-    """wan2022's law of 1 s (1.33 uS over these targets) after a loop that leaves 0.2 uS; by hand, as
-    variances."""
+    """wan2022's law of 1 s (1.33 uS over these targets) after a loop that leaves 0.2
+    uS; by hand, as variances."""
     network = Network.chain((Dense(RNG.normal(size=(128, 32)), np.zeros(32)),), "wan")
     chip, x = load_chip("wan2022+programming-gong2018"), RNG.integers(0, 256, (64, 128), dtype=np.uint8)
     mapped = map_network(network, chip, x, seed=2)
@@ -75,7 +77,8 @@ def test_stuck_cells_are_not_pulsed_and_short_loops_give_up():
 
 
 def test_other_draws_stay_and_nominal_cells_are_not_pulsed():
-    """Chips that differ in how they are programmed alone have the same stuck cells, ageing and converters."""
+    """Chips that differ in how they are programmed alone have the same stuck cells,
+    ageing and converters."""
     law, pulsed = (
         map_network(NET, changed(c, cell={"stuck_low_percent": 5.0}), SAMPLES, seed=1) for c in (LAW, PULSED)
     )
@@ -100,7 +103,8 @@ def mapped(dac_bits: int):
 
 @pytest.mark.parametrize(("dac_bits", "least", "most"), [(8, 0.95, 1.05), (4, 0.86, 0.97)])
 def test_columns_deviate_as_with_traps_one_by_one(dac_bits: int, least: float, most: float) -> None:
-    """Of several slices each is drawn anew, where a trap stays: a little less variance, as the docs say."""
+    """Of several slices each is drawn anew, where a trap stays: a little less
+    variance, as the docs say."""
     one, x = mapped(dac_bits), TALL_SAMPLES[:1]
     array = one.die.arrays[0]
     cells = array.mapped.cells.faulted  # (2, K, M)

@@ -1,4 +1,5 @@
-"""PWL tables of curves and of functions of codes: error bound, optimality, exact arithmetic, refusals."""
+"""PWL tables of curves and of functions of codes: error bound, optimality, exact
+arithmetic, refusals."""
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def test_error_is_within_the_window_estimate_and_reported_truly(name):
     if name == "tunnel":
         assert (window.low, got[0, : CODES // 32].max()) == (0.0, 0), "off below zero volts, exactly"
         assert max(table.max_error_lsb, window.tail_lsb) < 4.5
-    # A line within half the spread about the chord exists; rounding of output, base and slope adds < 0.6.
+    # A line within half the spread about the chord exists; rounding of output, base and
+    # slope adds < 0.6.
     pieces = np.pad(wanted, ((0, 0), (0, 1)), mode="edge")
     f = CODES // SEGMENTS
     for q, curve in enumerate(pieces):
@@ -67,7 +69,8 @@ def test_a_window_spans_all_segments_but_the_first(segments):
 
 @pytest.mark.parametrize("name", ["tunnel", "bell", "sigmoid", "tanh"])
 def test_tails_are_what_the_window_leaves_out(name):
-    """Beyond either end the curve is held: the largest difference there, in output steps, up to 40 units."""
+    """Beyond either end the curve is held: the largest difference there, in output
+    steps, up to 40 units."""
     shape = SHAPES[name]
     window = choose_window(shape)
     first, last = window.values()[[0, -1]]
@@ -145,7 +148,8 @@ def test_a_smooth_function_keeps_the_whole_table() -> None:
 
 
 def test_tables_have_the_function_at_every_code_and_straight_lines_between() -> None:
-    """A table with a boundary at a kink (scale 15) is bent between the two codes beside the kink."""
+    """A table with a boundary at a kink (scale 15) is bent between the two
+    codes beside the kink."""
     values = np.random.default_rng(0).uniform(0, 255, (20, 256))
     offset, scale, wanted = placed(values)
     places = (X + offset[:, None].astype(int)) * scale[:, None].astype(int) + 2048
@@ -195,7 +199,8 @@ def test_a_program_has_65536_curves_at_most() -> None:
 
 
 def test_a_segment_begins_at_the_kink_near_the_middle() -> None:
-    """By trying all offsets that keep the codes in the table: the first of those nearest to -128."""
+    """By trying all offsets that keep the codes in the table: the first of
+    those nearest to -128."""
     kinks = np.arange(3.0, 251.9, 0.3)
     kinks = kinks[
         (kinks % 8 > 1.2) & (kinks % 8 < 6.8) & (kinks % 1 > 0.01)

@@ -1,4 +1,5 @@
-"""Converters: rules of the arithmetic kept, range used, clipping counted, mismatch, trimming."""
+"""Converters: rules of the arithmetic kept, range used, clipping counted,
+mismatch, trimming."""
 
 import numpy as np
 import pytest
@@ -77,7 +78,8 @@ def test_output_layers_get_equal_logit_steps():
 
 
 def weighted_error(sums, ranges, adc_bits, dac_bits):
-    """Mean square (M,) of what the golden converters leave of the sums, slices at their place values."""
+    """Mean square (M,) of what the golden converters leave of the sums, slices at
+    their place values."""
     converters = layer_of(sums, ranges, adc_bits, dac_bits)
     total = 0.0
     for t, j in np.ndindex(sums.shape[:2]):
@@ -99,8 +101,9 @@ def at_factor(sums, ranges, factor):
     ("dac_bits", "wide", "unit"), [(8, 1.0, None), (4, 1.0, None), (4, 1.6, None), (8, 1.0, [0.05, 1.0])]
 )
 def test_no_other_range_loses_less(dac_bits, wide, unit):
-    """Slices count by the square of their place value, clipping and rounding by what they really cost. One
-    range for all is chosen in equal steps: a column of large sums that stand for small logits decides not."""
+    """Slices count by the square of their place value, clipping and rounding by what
+    they really cost. One range for all is chosen in equal steps: a column of large sums
+    that stand for small logits decides not."""
     rng = np.random.default_rng(0)
     if unit is None:
         sums = rng.normal(size=(1, 8 // dac_bits, 4000, 3)) * 2000
@@ -122,7 +125,8 @@ def test_no_other_range_loses_less(dac_bits, wide, unit):
 @pytest.mark.parametrize(("adc_bits", "dac_bits"), [(4, 8), (6, 4), (8, 2)])
 @pytest.mark.parametrize("policy", ["column", "layer"])
 def test_of_the_ranges_tried_the_one_of_least_error_is_taken(adc_bits, dac_bits, policy):
-    """Clipping squared, and steps over the root of 12, summed by hand at the slices' place values."""
+    """Clipping squared, and steps over the root of 12, summed by hand at the
+    slices' place values."""
     rng, codes = np.random.default_rng(3), 2**adc_bits - 1
     sums = np.rint(rng.normal(size=(2, 8 // dac_bits, 60, 150)) * 1e4 * rng.uniform(1, 2, 150)).astype(
         np.int64
@@ -144,7 +148,8 @@ def test_of_the_ranges_tried_the_one_of_least_error_is_taken(adc_bits, dac_bits,
 
 @pytest.mark.parametrize("seed", range(4))
 def test_of_columns_in_equal_steps_errors_count_by_the_square_of_their_logits(seed):
-    """Where the two kinds of columns want different ranges: ten have outliers, and small ratios."""
+    """Where the two kinds of columns want different ranges: ten have outliers,
+    and small ratios."""
     rng, codes = np.random.default_rng(seed), 15
     ratio = np.repeat([0.2, 1.0], [10, 30])
     sums = rng.normal(size=(1, 1, 400, 40)) * 1e3
@@ -163,7 +168,8 @@ def test_of_columns_in_equal_steps_errors_count_by_the_square_of_their_logits(se
 
 
 def test_a_range_far_from_zero_is_no_finer_than_its_offset_can_say():
-    """12 bits: sums that hardly move about 50,000 want an offset of thousands of steps; 2047 is the end."""
+    """12 bits: sums that hardly move about 50,000 want an offset of thousands of
+    steps; 2047 is the end."""
     sums = np.rint(5e4 + np.random.default_rng(0).uniform(-30, 30, (1, 1, 500, 2))).astype(np.int64)
     sums[..., 1] *= -1
     ranges = calibrate(sums, adc_bits=12, dac_bits=8, policy="column")
@@ -186,7 +192,8 @@ def test_a_dead_column_leaves_the_others_their_gain_bits():
 
 @pytest.mark.parametrize("centre", [0.0, 300.0, 333.0, -777.0, 1234.0])
 def test_both_ends_of_an_even_range_are_in_it(centre):
-    """Codes are -128..127: the middle of a range is half a step below code 0, or its top is cut off."""
+    """Codes are -128..127: the middle of a range is half a step below code 0, or
+    its top is cut off."""
     sums = np.rint(centre + np.linspace(-1000, 1000, 2001))[None, None, :, None].astype(np.int64)
     ranges = calibrate(sums, adc_bits=4, dac_bits=8, policy="column")
     codes = readout(sums[0, 0], layer_of(sums, ranges, 4, 8), 0)[:, 0]
@@ -208,7 +215,8 @@ def a_range(gain, offset=0):
 @pytest.mark.parametrize(("dac_bits", "largest"), [(8, 255), (4, 15), (1, 1)])
 @pytest.mark.parametrize("kind", ["first", "last"])
 def test_a_range_without_samples_is_the_largest_sum_of_any_tile(dac_bits, largest, kind):
-    """Tiles are converted one by one: the worst of them counts, wherever it is, not all together."""
+    """Tiles are converted one by one: the worst of them counts, wherever it is,
+    not all together."""
     codes = np.tile(np.array([3, -5, 1], np.int16), (24, 1))
     worst = slice(0, 8) if kind == "first" else slice(16, 24)
     codes[worst, 0] = np.array([200, -100] * 4)

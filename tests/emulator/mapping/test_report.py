@@ -1,4 +1,5 @@
-"""The report of a compilation: every number of a layer, worked out again from program and die."""
+"""The report of a compilation: every number of a layer, worked out again
+from program and die."""
 
 import dataclasses
 from typing import Any
@@ -105,7 +106,8 @@ def of_first(mapped: Mapped) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["converters", "slices"])
 def test_corrections_are_told_as_large_as_they_are(name: str) -> None:
-    """The largest of them, against the same die without: of a column's mean, and of its gain."""
+    """The largest of them, against the same die without: of a column's
+    mean, and of its gain."""
     on, plain, ungained = (
         map_network(NET, CHIPS[name], X, seed=4, options=mitigated(**measures))
         for measures in ({}, {"bias_correction": False}, {"gain_calibration": False})
@@ -116,7 +118,8 @@ def test_corrections_are_told_as_large_as_they_are(name: str) -> None:
     assert told.bias_correction == pytest.approx(np.abs(off).max(), abs=rounding)
     assert told.bias_correction > 4 * rounding
     assert plain.report.layers[0].bias_correction == ungained.report.layers[0].gain_correction == 0
-    # In a hidden layer's scale; of the last layer, which has one step for all, in its converters.
+    # In a hidden layer's scale; of the last layer, which has one step for all,
+    # in its converters.
     first = ungained.die.arrays[0]
     np.testing.assert_allclose(first.step, first.mapped.unit * first.designed.lsb / 255)
     factor = on.die.arrays[0].step / first.step
@@ -125,7 +128,8 @@ def test_corrections_are_told_as_large_as_they_are(name: str) -> None:
     assert np.ptp(last.step) == 0
     designed = 255 * last.step / (last.designed.lsb * last.mapped.unit)
     trim = layer.gain / last.built.gain.astype(float)
-    # What drift takes is known before a range is chosen: only what the converter takes is trimmed.
+    # What drift takes is known before a range is chosen: only what the converter
+    # takes is trimmed.
     assert (np.abs(trim - 1).max() < 0.01) == (name == "slices")
     factor = designed * trim
     assert on.report.layers[-1].gain_correction == pytest.approx(np.abs(factor - 1).max(), abs=2e-4)
@@ -207,7 +211,8 @@ def test_the_worst_layers_are_named_with_what_helps() -> None:
 
 
 def test_columns_share_a_limit_where_their_sums_are_compared() -> None:
-    """An analog layer's outputs, by the weights; behind one transimpedance in units of their neurons."""
+    """An analog layer's outputs, by the weights; behind one transimpedance in units
+    of their neurons."""
     _, die, _ = map_network(NET, CHIPS["columns"], X, seed=4, options=mitigated(wire_compensation=False))
     assert np.ptp(die.arrays[-1].mapped.limits) == 0
     peaks, first = die.arrays[0].neurons.peaks, die.arrays[0].mapped

@@ -1,4 +1,5 @@
-"""Weights to levels and codes, for wires and stuck cells too; real quantities to integers, virtual chips."""
+"""Weights to levels and codes, for wires and stuck cells too; real quantities to
+integers, virtual chips."""
 
 import dataclasses
 import itertools
@@ -77,7 +78,8 @@ def test_a_limit_is_the_one_of_thirteen_with_the_least_error(levels):
 
 
 def test_cells_stuck_above_g_max_have_room_in_the_codes():
-    """Where cells may be stuck at 60 uS the largest code stands for 60 uS; without such cells it does not."""
+    """Where cells may be stuck at 60 uS the largest code stands for 60 uS; without such
+    cells it does not."""
     chip = changed(IDEAL, cell={"stuck_high_uS": 60.0, "stuck_low_uS": 4.0})
     assert full_scale(chip) == 40.0
     stuck = changed(chip, cell={"stuck_high_percent": 10.0, "stuck_low_percent": 10.0})
@@ -135,7 +137,8 @@ def test_scales_stand_for_what_was_wanted_with_sixteen_bits(size):
 
 
 NOISY = changed(WAN, cell={"read_noise_percent": 5.0, "programming_error": "ideal"})
-"""5 % of 40 uS in codes of 40 uS / 255 is 12.75; a full scale smaller than the range makes it more."""
+"""5 % of 40 uS in codes of 40 uS / 255 is 12.75; a full scale smaller than the
+range makes it more."""
 SMALL = dataclasses.replace(mapped(NOISY), full_scale_uS=5.0 * 40 * 255 / 100 / 16.0)
 LOUD = changed(WAN, readout={"output_noise_lsb": 16.0})
 RANGES = AdcRange(np.array([1], np.uint16), np.zeros(1, np.int16), 12, 0.0)
@@ -173,7 +176,8 @@ def test_a_steep_scale_is_a_step():
 
 
 def test_read_noise_of_an_effective_weight():
-    """Constant: one deviation for the pair. IBM's law: of both cells, as they are, at their conductances."""
+    """Constant: one deviation for the pair. IBM's law: of both cells, as they are, at
+    their conductances."""
     assert read_sigma_uS(WAN, mapped(WAN)) == pytest.approx(0.01 * 40)
     cells = mapped(CMO)
     growth = np.sqrt(np.log((1 + 1e-6) / 2e-6))
@@ -188,8 +192,10 @@ SPREAD = (("dendritic-ndr", 1.0), ("wan2022", 86_400.0), ("ibm-cmo-hfox-2", 1.0)
 
 @pytest.mark.parametrize(("name", "time_s"), SPREAD)
 def test_virtual_chips_spread_as_programmed_ones(name: str, time_s: float) -> None:
-    """Mean and deviation of weights, level by level: integer draws against the float programming model."""
-    # Rare stuck cells would dominate a sample's deviation; their rates have a test of their own.
+    """Mean and deviation of weights, level by level: integer draws against the float
+    programming model."""
+    # Rare stuck cells would dominate a sample's deviation; their rates have a
+    # test of their own.
     still = {"stuck_low_percent": 0.0, "stuck_high_percent": 0.0}
     cell = changed(name, cell=still | ({"drift": "wan2022"} if time_s > 1 else {})).cell
     # Ideal wires.
@@ -235,8 +241,8 @@ def wired(chip: Chip, ohm: float) -> Chip:
 
 @pytest.mark.slow
 def test_the_search_sees_what_its_own_levels_lose() -> None:
-    """Two arrays of the shipped dendritic network at 10 ohm a segment, cells of a tenth of the error: 19 dB
-    and more; 15 after one round."""
+    """Two arrays of the shipped dendritic network at 10 ohm a segment, cells of a tenth
+    of the error: 19 dB and more; 15 after one round."""
     weights = load_network(FOLDER / "float-fashion-mnist-784-128-10-dendritic.npz").layers[0].weights[128:384]
     chip = wired(changed(ANALOG, cell={"error_scale": 0.1}), 10.0)
     limits = column_limits(weights, chip.cell.levels, uniform=True)
@@ -278,7 +284,8 @@ def test_who_is_compensated_and_how_many_gains_there_are(
 
 
 def test_limits_rise_where_wires_take_much() -> None:
-    """A larger limit makes the cells' errors weigh more: worse cells leave less room for wires."""
+    """A larger limit makes the cells' errors weigh more: worse cells leave
+    less room for wires."""
     limits = column_limits(WEIGHTS, ANALOG.cell.levels, uniform=True)
     wide = wired(ANALOG, 30.0)
     rises, kept = [], []
@@ -319,8 +326,8 @@ def test_three_rounds_choose_limits_and_levels(
 
 @pytest.mark.parametrize(("kind", "final"), [("analog", False), ("analog", True), ("adc", False)])
 def test_amplifiers_are_off_by_their_draws(kind: str, final: bool) -> None:
-    """In percent of the largest sum, at least of one unit; no gain is below a hundredth. Nothing is off
-    before converters, and no gain of the last layer."""
+    """In percent of the largest sum, at least of one unit; no gain is below a
+    hundredth. Nothing is off before converters, and no gain of the last layer."""
     errors = {"column_gain_mismatch_percent": 30.0, "column_offset_percent": 5.0, "column_noise_percent": 3.0}
     chip = changed("ideal", readout={"kind": kind} | errors)
     drawn = np.array([[1.0, -1.0, -4.0], [1.0, 0.5, -2.0]])
@@ -397,7 +404,8 @@ def test_rows_stay_in_their_converters_tile():
 
 
 def test_cells_lie_where_their_rows_are_placed():
-    """The wires' part, by the crossbar of the physical rows; rows that are wired keep their places."""
+    """The wires' part, by the crossbar of the physical rows; rows that are wired
+    keep their places."""
     mapped = map_network(centred_network(), faulty(wire_resistance_ohm=20.0), half_dark(), options=PLACED)
     first, second = (array.mapped.cells for array in mapped.die.arrays)
     assert second.place is None
@@ -409,7 +417,8 @@ def test_cells_lie_where_their_rows_are_placed():
 
 
 def lost_on_wired_rows(net, described, x) -> float:
-    """Square of what stuck cells take from the second layer's currents, by its rows' mean square inputs."""
+    """Square of what stuck cells take from the second layer's currents, by its rows'
+    mean square inputs."""
     mapped = map_network(net, described, x, seed=3, options=PLACED).die.arrays[1].mapped
     cells, hidden = mapped.cells, net.activations(x / np.float32(255))[0]
     plus, minus = pair_targets(mapped.levels.astype(int), described.cell)
@@ -425,7 +434,8 @@ def test_units_are_ordered_by_both_levels_of_a_binary_cell() -> None:
 
 @pytest.mark.slow
 def test_units_in_another_order_compute_the_same_and_lose_less():
-    """The second layer's rows are wired: the order of the first layer's units decides what is on them."""
+    """The second layer's rows are wired: the order of the first layer's units
+    decides what is on them."""
     net, x, described = centred_network(), half_dark(), faulty()
     ordered = in_order(net, described, x, 3)
     np.testing.assert_allclose(ordered.forward(x / 255), net.forward(x / 255), atol=1e-4)

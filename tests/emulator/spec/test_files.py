@@ -1,4 +1,5 @@
-"""Files written whole or not at all: what is kept of what was there, and what is never replaced."""
+"""Files written whole or not at all: what is kept of what was there, and what
+is never replaced."""
 
 import errno
 import os
@@ -90,7 +91,8 @@ def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
 
 @pytest.fixture(params=["pipe", "terminal"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """What is no file, a terminal behind a link, and a descriptor that reads what is written to it."""
+    """What is no file, a terminal behind a link, and a descriptor that reads what
+    is written to it."""
     path = tmp_path / "there"
     if request.param == "pipe":
         os.mkfifo(path)

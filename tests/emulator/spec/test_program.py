@@ -34,7 +34,8 @@ SEEN = Patches(shape=(2, 4, 4), kernel=(3, 3), padding=(1, 1, 1, 1))
 
 
 def everything() -> Program:
-    """One of each kind of step; map 0 is the input, 1 the state, the steps make those from 2 on."""
+    """One of each kind of step; map 0 is the input, 1 the state, the steps
+    make those from 2 on."""
     steps: tuple[Step, ...] = (
         Product(layer=layer(18, 2), sources=(0,), patches=SEEN, border=9),
         Product(
@@ -139,7 +140,8 @@ RANGES: dict[tuple[int, str], tuple[int, int]] = {
 
 
 def filled(number: int, name: str, value: int) -> dict[str, Any]:
-    """``everything`` with this value in the field, wherever that is in the step; an array full of it."""
+    """``everything`` with this value in the field, wherever that is in the step; an
+    array full of it."""
     if hasattr(TERM, name):
         return gate(dataclasses.replace(TERM, b=6, **{name: value}))
     of = everything().steps[number]
@@ -213,7 +215,8 @@ BAD: list[tuple[Any, str]] = [
     (step(0, segment_bits=8), "step0.segment_bits is 8; accepted: 12 - log2 of the table's 32 segments"),
     (step(7, bias=np.full(3, 2**31 - 1, np.int32)), r"step7 largest \|p\| \+ \|bias\| is .* below 2\^31"),
     (
-        # Two tiles of 8 bits, a second operand of (255 * 40000 >> 4) + 1 at most: one too many for 32 bits.
+        # Two tiles of 8 bits, a second operand of (255 * 40000 >> 4) + 1 at most: one
+        # too many for 32 bits.
         step(1, bias=np.full(2, 2**31 - 1 - 128 * 2 - 637_500, np.int32)),
         r"step1 largest \|p\| \+ \|bias\| is 2147483648; accepted: below 2\^31",
     ),

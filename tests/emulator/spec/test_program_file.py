@@ -1,4 +1,5 @@
-"""Program files: a round trip that NumPy alone can check, and refusals that name what is damaged."""
+"""Program files: a round trip that NumPy alone can check, and refusals that
+name what is damaged."""
 
 import dataclasses
 import hashlib
@@ -54,7 +55,8 @@ def test_checksum_can_be_recomputed_with_numpy_alone(tmp_path: Path) -> None:
 
 
 def rewrite(path: Path, change: Any, *, sealed: bool) -> None:
-    """Change the stored arrays and manifest in place; ``sealed``: and the checksum with them."""
+    """Change the stored arrays and manifest in place; ``sealed``: and the
+    checksum with them."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files if name != "manifest"}
         manifest = json.loads(str(file["manifest"]))
@@ -65,7 +67,8 @@ def rewrite(path: Path, change: Any, *, sealed: bool) -> None:
 
 
 def put(where: str, *value: Any) -> Any:
-    """A change of the manifest's field at ``where``, keys and numbers between dots; without value it goes."""
+    """A change of the manifest's field at ``where``, keys and numbers between dots;
+    without value it goes."""
 
     def change(manifest: Any, _: Any) -> None:
         *before, last = [int(word) if word.isdecimal() else word for word in where.split(".")]

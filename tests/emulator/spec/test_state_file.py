@@ -1,4 +1,5 @@
-"""The state of an unfinished run: only of the same run, of the same code, and as it was written."""
+"""The state of an unfinished run: only of the same run, of the same code, and
+as it was written."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""cocotb: virtual chips of random layers, cell by cell against golden; the bench plays the memories."""
+"""cocotb: virtual chips of random layers, cell by cell against golden; the bench
+plays the memories."""
 
 import dataclasses
 import itertools
@@ -76,7 +77,8 @@ async def play(dut: Any, targets: Cells, written: Cells) -> None:
                 assert key not in written, f"lane {key[0]}, row {key[1]} written twice"
                 written[key] = poke["weights"][place]
         await RisingEdge(dut.clk)
-        # Bench and device see the edge together: what was asked PEEK_LATENCY edges ago shows now.
+        # Bench and device see the edge together: what was asked PEEK_LATENCY
+        # edges ago shows now.
         peek = PEEK(peeks[-PEEK_LATENCY])
         keys = [(peek["slot"] * AT_ONCE + place, peek["address"]) for place in range(AT_ONCE)]
         dut.peeked.value = cells(*(targets.get(key, 0) if peek["select"] else 0 for key in keys))

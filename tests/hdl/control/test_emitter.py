@@ -1,4 +1,5 @@
-"""Rows that are emitted, against the words they come from: each once, in as few cycles as lanes allow."""
+"""Rows that are emitted, against the words they come from: each once, in as few
+cycles as lanes allow."""
 
 import dataclasses
 from typing import Any
@@ -44,8 +45,9 @@ def described(word: Word, rows: int, ways: int) -> dict[str, Any]:
 
 
 def cycles(some: list[Word], ways: int) -> int:
-    """In which they go at best: ``ways`` rows of a word at once, and beside the last of a word that is not
-    its pass's last one of the next word's, where that has another."""
+    """In which they go at best: ``ways`` rows of a word at once, and beside the
+    last of a word that is not its pass's last one of the next word's, where
+    that has another."""
     spent, borrowed = 0, 0
     for (_, inputs, last), following in zip(some, [*some[1:], None], strict=True):
         left = len(inputs) - borrowed

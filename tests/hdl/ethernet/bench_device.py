@@ -1,4 +1,5 @@
-"""cocotb: the driver itself, through frames at the RGMII pins of a whole device, with and without faults."""
+"""cocotb: the driver itself, through frames at the RGMII pins of a whole device, with
+and without faults."""
 
 from typing import Any
 
@@ -19,7 +20,8 @@ from tests.stimulus import ran, random_inputs
 TIMEOUT_S = 2.0
 """For the driver, who looks at this machine's clock too."""
 SECOND_NS = 100_000
-"""Simulated time that a second of a timeout takes: of 200 us in all, several times the longest answer."""
+"""Simulated time that a second of a timeout takes: of 200 us in all, several times
+the longest answer."""
 
 
 class PinDatagrams:

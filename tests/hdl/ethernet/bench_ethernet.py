@@ -78,7 +78,8 @@ async def ping(dut: Any) -> None:
 @cocotb.test()
 @cocotb.parametrize(clock_ns=[6.8, 10, 13.4])
 async def session(dut: Any, clock_ns: float) -> None:
-    """Pieces of every length in order; answers in datagrams of the session's token, checksums right."""
+    """Pieces of every length in order; answers in datagrams of the session's
+    token, checksums right."""
     host, stream, rng = await begin(dut, 2, clock_ns)
     await host.open()
     said = bytearray(b"\0")
@@ -163,7 +164,8 @@ async def what_is_wrong_is_dropped_and_costs_nothing_else(dut: Any) -> None:
         (changed(good, UDP, chksum=right[UDP] ^ 0x0100), {}),
         (changed(good, UDP, chksum=0), {}),
         (unsummed, {}),
-        # Lengths that contradict IP's, which the checksum counts twice and is made to agree with.
+        # Lengths that contradict IP's, which the checksum counts twice and is
+        # made to agree with.
         *((changed(good, UDP, len=len(data) + 24 + n, chksum=right[UDP] - 2 * n), {}) for n in (-1, 1)),
         (Ether(src=HOST_MAC, dst=BOARD_MAC) / Dot1Q(vlan=3) / good[IP], {}),
         # Sources that are nobody's, everybody's or ours.

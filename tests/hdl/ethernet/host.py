@@ -1,4 +1,5 @@
-"""A host at the other end of the RGMII pins: frames made and read by scapy, carried by cocotbext-eth."""
+"""A host at the other end of the RGMII pins: frames made and read by scapy, carried
+by cocotbext-eth."""
 
 import itertools
 from typing import Any
@@ -112,7 +113,8 @@ def framed(
     error_at: int | None = None,
     shortest: int = 60,
 ) -> GmiiFrame:
-    """A frame for the line: FCS damaged, cut to so many bytes, or with the PHY's error at one byte."""
+    """A frame for the line: FCS damaged, cut to so many bytes, or with the PHY's
+    error at one byte."""
     frame = GmiiFrame.from_payload(raw(packet), min_len=shortest)
     data = bytearray(frame.data)
     for i in range(4):

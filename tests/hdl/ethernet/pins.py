@@ -24,7 +24,8 @@ PINS = {
 
 
 class Pins(wiring.Component):
-    """What is ``inside``, with its GMII behind pins; ``others`` of its ports are the top's own."""
+    """What is ``inside``, with its GMII behind pins; ``others`` of its ports
+    are the top's own."""
 
     def __init__(self, inside: Ethernet | UdpTop, *others: str) -> None:
         self.inside, self.others = inside, others

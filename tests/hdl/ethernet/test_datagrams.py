@@ -1,5 +1,6 @@
-"""A session in gateware, by its rules: who is the peer, who is told what, and which pieces are the stream; an
-echo and a board's own datagrams, neither of which gets into the other in the slots to send."""
+"""A session in gateware, by its rules: who is the peer, who is told what, and which
+pieces are the stream; an echo and a board's own datagrams, neither of which gets into
+the other in the slots to send."""
 
 import inspect
 import random
@@ -117,14 +118,15 @@ def data(token: int, number: int, piece: bytes = b"") -> bytes:
 
 
 class Rules:
-    """The device's side of ``ndrite.emulator.spec.datagrams`` once more: who is the peer, and what is the
-    stream."""
+    """The device's side of ``ndrite.emulator.spec.datagrams`` once more: who is the
+    peer, and what is the stream."""
 
     def __init__(self) -> None:
         self.peer: Sender | None = None
         self.token = self.taken = self.silence = self.used = 0
         self.offers: dict[int, Sender] = {}
-        """Whom each token was offered to, one after the other; the first ``used`` begin nothing any more."""
+        """Whom each token was offered to, one after the other; the first ``used`` begin
+        nothing any more."""
         self.stream = bytearray()
 
     def take(self, datagram: bytes, sender: Sender) -> bytes | None:
@@ -195,7 +197,8 @@ def benched(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 @pytest.mark.long
 @benched
 async def test_random_datagrams_are_taken_by_the_rules(b: Bench) -> None:
-    """Of hosts that differ in a bit; offers of any age, numbers half round, silence about the lease."""
+    """Of hosts that differ in a bit; offers of any age, numbers half round,
+    silence about the lease."""
     rng, rules, said = random.Random(1), Rules(), Counter[int]()
     for _ in range(400):
         datagram, sender = drawn(rng, rules)

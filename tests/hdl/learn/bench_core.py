@@ -1,4 +1,5 @@
-"""cocotb: the learning core against the golden model, in every state after every few updates."""
+"""cocotb: the learning core against the golden model, in every state after
+every few updates."""
 
 import os
 from dataclasses import replace
@@ -100,15 +101,16 @@ def with_some_steps(learning: Learning, rng: np.random.Generator) -> Learning:
 @cocotb.test()
 @cocotb.parametrize(device=list(COARSE))
 async def coarse_devices(dut: Any, device: str) -> None:
-    """IBM's arrays, and devices of few levels, in networks of two layers; as step tables where there are
-    any."""
+    """IBM's arrays, and devices of few levels, in networks of two layers; as step
+    tables where there are any."""
     rng, g = np.random.default_rng(7), GEOMETRY
     sizes = [min(g.rows, g.max_inputs), min(6, g.lanes), min(5, g.lanes)]
     learning = random_learning(g, rng, sizes=sizes, slots=15)
     law: LinearStep | StepTable
     law, spread = COARSE[device]
     if GEOMETRY.step_tables:
-        # The largest step of the coarsest device is twice the one in the middle, which is the whole range.
+        # The largest step of the coarsest device is twice the one in the middle, which
+        # is the whole range.
         law = tabulated(replace(law, step_up=min(law.step_up, 1), step_down=min(law.step_down, 1)))
     layers = with_laws(learning.layers, lambda _: devices_of(law, spread))
     learning = replace(learning, layers=layers)
@@ -117,7 +119,8 @@ async def coarse_devices(dut: Any, device: str) -> None:
 
 
 async def compared(dut: Any, learning: Learning, rng: Any, *, noise: bool, what: str) -> None:
-    """UPDATES updates on both; states at the beginning and at the end, pulses and answers of each."""
+    """UPDATES updates on both; states at the beginning and at the end, pulses
+    and answers of each."""
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
     await reset(dut)
     await load(dut, lay_out_learning(learning, GEOMETRY))

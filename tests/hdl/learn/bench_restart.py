@@ -22,8 +22,8 @@ MOMENTS = 4
 
 @cocotb.test()
 async def the_restart_is_long_enough(dut: Any) -> None:
-    """Pipelines hold what they held: too short a reset leaves writes of before. The longest after which
-    a state was wrong is half of what the restart lasts at most."""
+    """Pipelines hold what they held: too short a reset leaves writes of before. The
+    longest after which a state was wrong is half of what the restart lasts at most."""
     rng = np.random.default_rng(3)
     learning = random_learning(GEOMETRY, rng, sizes=[GEOMETRY.rows, GEOMETRY.lanes, 2], slots=15)
     x, labels = random_inputs(learning.program, rng, 2), rng.integers(0, learning.outputs, 2)

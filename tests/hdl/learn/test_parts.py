@@ -86,8 +86,8 @@ def test_trains(slots: int) -> None:
 @pytest.mark.parametrize("corner", [False, True])
 @pytest.mark.parametrize(("seed", "step_shift", "tables"), LAWS)
 def test_updater(seed: int, step_shift: int | None, tables: str | None, corner: bool) -> None:
-    """``step_shift``: of the law, None: any of devices that take their pulses at once. ``tables``: None: the
-    geometry has no step tables."""
+    """``step_shift``: of the law, None: any of devices that take their pulses at once.
+    ``tables``: None: the geometry has no step tables."""
     rng = np.random.default_rng([seed, corner])
     layer = int(rng.integers(4))
     law = random_devices(rng, corner=corner)
@@ -157,7 +157,8 @@ def test_rows_are_read_in_turn_and_every_other_time_the_other_way() -> None:
 
 @pytest.mark.parametrize(("code", "y", "change"), [(100, 100, 40), (300, 255, 0), (-3, 0, 0)])
 def test_a_clipped_code_has_no_slope(code: int, y: int, change: int) -> None:
-    """A neuron at z = 0, in the middle of a curve that is ``code`` there and rises by 40 / 64 a step."""
+    """A neuron at z = 0, in the middle of a curve that is ``code`` there and rises
+    by 40 / 64 a step."""
     settings = {"layer.segment_bits": 7, "layer.table_bits": 6, "layer.slope_shift": 4, "column.scale": 16}
     entries = (("curve_base", code << 6), ("curve_slope", 40))
     write = {f"{name}.write_data": value for name, value in entries}

@@ -29,7 +29,8 @@ def frame(body: bytes) -> list[dict[str, Any]]:
 
 
 def taken(given: list[dict[str, Any]], sizes: list[int]) -> tuple[list[bytes], int, bool]:
-    """Packets of such sizes that are read behind what is given, overflows, and whether there are more."""
+    """Packets of such sizes that are read behind what is given, overflows, and
+    whether there are more."""
     starts = []
     for size in sizes:
         starts.append(len(given) + 2)

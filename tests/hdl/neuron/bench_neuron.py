@@ -1,4 +1,5 @@
-"""cocotb: logits and activations of random column groups against the golden neuron, with gaps."""
+"""cocotb: logits and activations of random column groups against the golden
+neuron, with gaps."""
 
 import dataclasses
 from typing import Any
@@ -29,7 +30,8 @@ WINDOWS = {
 
 
 def extremes(rng: np.random.Generator, program: Program, layer: int) -> np.ndarray[Any, Any]:
-    """Partial sums over the useful range, around its two ends, and at the ends of what 31 bits allow."""
+    """Partial sums over the useful range, around its two ends, and at the ends of
+    what 31 bits allow."""
     la = program.layers[layer]
     spread = 4000 * (1 << la.vshift) // max(1, int(la.scale.mean()))
     p = rng.integers(-spread - 1, spread + 2, la.outputs)
@@ -42,7 +44,8 @@ def extremes(rng: np.random.Generator, program: Program, layer: int) -> np.ndarr
 
 
 def edges(rng: np.random.Generator, program: Program) -> Program:
-    """The program with half of its curve's segments level, at and around both ends of the activations."""
+    """The program with half of its curve's segments level, at and around both ends
+    of the activations."""
     shape = program.curve_base.shape
     bits = rng.choice([la.table_bits for la in program.layers], shape)
     level = rng.choice([-1, 0, 1, INPUT_MAX - 1, INPUT_MAX, INPUT_MAX + 1, INPUT_MAX + 2], shape) << bits

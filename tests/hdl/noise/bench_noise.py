@@ -1,4 +1,5 @@
-"""cocotb: sigma and samples of random passes against the golden noise, with stalls on all sides."""
+"""cocotb: sigma and samples of random passes against the golden noise, with
+stalls on all sides."""
 
 import math
 from typing import Any
@@ -57,7 +58,8 @@ async def passes(dut: Any, stall: float, corner: bool) -> None:
     sigmas, samples = Sink(dut, "sigma", rng, stall), Sink(dut, "samples", rng, stall)
 
     async def late_sigmas() -> None:
-        """Readout may take samples long before it takes the first sigma: roots must wait for it."""
+        """Readout may take samples long before it takes the first sigma: roots
+        must wait for it."""
         if corner:
             await ClockCycles(dut.clk, 3000)
         await sigmas.run()

@@ -1,4 +1,5 @@
-"""cocotb: BAR0 against a memory model: lengths, byte enables, completion splits, refusals, drops."""
+"""cocotb: BAR0 against a memory model: lengths, byte enables, completion
+splits, refusals, drops."""
 
 from typing import Any
 
@@ -41,7 +42,8 @@ async def ask(host: Host, tlp: Tlp) -> list[Tlp]:
 
 
 async def completed(host: Host, offset: int, length: int, first: int = 15, last: int = 15) -> bytes:
-    """Data of a read's completions, which end at multiples of 128 bytes and tell the bytes still to come."""
+    """Data of a read's completions, which end at multiples of 128 bytes and tell the
+    bytes still to come."""
     read, _ = kinds(host)
     parts = await ask(host, request(host, read, offset, length, first=first, last=last))
     end = offset + 4 * length
@@ -133,8 +135,8 @@ async def refusals(dut: Any) -> None:
 
 @cocotb.test()
 async def an_access_that_has_begun_ends(dut: Any) -> None:
-    """Between two jobs memories are open for a cycle: a read that begins then ends, and the next one has its
-    own answer."""
+    """Between two jobs memories are open for a cycle: a read that begins then ends, and
+    the next one has its own answer."""
     host = await Host.boot(dut, GEOMETRY)
     read, _ = kinds(host)
     await host.set_register("scratch", 0x1234)

@@ -1,4 +1,5 @@
-"""cocotb: DMA reads and writes of every size code, alignment and length, against a memory model."""
+"""cocotb: DMA reads and writes of every size code, alignment and length,
+against a memory model."""
 
 import os
 from typing import Any, ClassVar
@@ -50,7 +51,8 @@ class Copies:
         assert bytes(self.arenas[other][1]) == before[other]
 
     async def ask(self, offset: int, length: int) -> None:
-        """Have ``length`` bytes go from there in the first arena to the beginning of the second."""
+        """Have ``length`` bytes go from there in the first arena to the
+        beginning of the second."""
         await self.transfer("read", self.arenas[0][0] + offset, length)
         await self.transfer("write", self.arenas[1][0], length)
 
@@ -178,7 +180,8 @@ BAD: dict[str, Tamper] = {
 
 @cocotb.test()
 async def errors_and_cancel(dut: Any) -> None:
-    """Every kind of failed read is reported once; after cancel everything works and old data is dropped."""
+    """Every kind of failed read is reported once; after cancel everything works and
+    old data is dropped."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.block
     dut.timeout.value = 3000
@@ -197,7 +200,8 @@ async def errors_and_cancel(dut: Any) -> None:
 @cocotb.test()
 @cocotb.parametrize(kind=["of another requester or tag", "locked"])
 async def completions_for_others(dut: Any, kind: str) -> None:
-    """What answers another requester, tag or kind of request is nobody's, however well it fits."""
+    """What answers another requester, tag or kind of request is nobody's,
+    however well it fits."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.block
     bad = 0
@@ -242,7 +246,8 @@ async def a_lost_completion_holds_up_its_own_tag_only(dut: Any, lost: int) -> No
 @cocotb.test()
 @cocotb.parametrize(cancels=[1, 2, 3], late=["whole", "in parts", "never"])
 async def stale_completions(dut: Any, cancels: int, late: str) -> None:
-    """A tag is not used again before its read of any number of resets ago is answered, or long overdue."""
+    """A tag is not used again before its read of any number of resets ago is
+    answered, or long overdue."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.block
     dut.timeout.value = 4000
@@ -277,7 +282,8 @@ async def stale_completions(dut: Any, cancels: int, late: str) -> None:
 
 @cocotb.test()
 async def quarantine_of_reads_since(dut: Any) -> None:
-    """The end of one reset's quarantine is not that of reads issued meanwhile, which another reset drops."""
+    """The end of one reset's quarantine is not that of reads issued meanwhile, which
+    another reset drops."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.block
     dut.timeout.value = 2000
@@ -298,7 +304,8 @@ async def quarantine_of_reads_since(dut: Any) -> None:
 
 @cocotb.test()
 async def no_bus_master(dut: Any) -> None:
-    """Once software has switched bus mastering off nothing is sent, and after it is on again all works."""
+    """Once software has switched bus mastering off nothing is sent, and after it is
+    on again all works."""
     copies = await begin(dut, max_read=0)
     host, block = copies.host, copies.block
     block.stall = 0.5

@@ -1,4 +1,5 @@
-"""cocotb: identity, descriptors, records, interrupts, refusals, and the engine's way out of every fault."""
+"""cocotb: identity, descriptors, records, interrupts, refusals, and the engine's way
+out of every fault."""
 
 from typing import Any
 
@@ -61,7 +62,8 @@ async def samples_both_ways(dut: Any, high: bool, stalls: bool) -> None:
 
 @cocotb.test()
 async def records_wrap_and_interrupts_follow(dut: Any) -> None:
-    """Several descriptors a doorbell, around the ring's end; an MSI only where asked, after its record."""
+    """Several descriptors a doorbell, around the ring's end; an MSI only where asked,
+    after its record."""
     host = await Host.boot(dut, GEOMETRY)
     await host.program(small_program(6))
     seen: list[bool] = []
@@ -117,7 +119,8 @@ async def refused_jobs(dut: Any) -> None:
 
 @cocotb.test()
 async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
-    """Meanwhile registers answer, memories are refused with CA, writes to them are dropped and counted."""
+    """Meanwhile registers answer, memories are refused with CA, writes to them are
+    dropped and counted."""
     host = await Host.boot(dut, GEOMETRY)
     await host.program(small_program(5))
     index = host.job(40)
@@ -140,7 +143,8 @@ async def memories_are_closed_while_a_job_runs(dut: Any) -> None:
 @cocotb.test()
 @cocotb.parametrize(job_count=[2, 60], first_word=[None, 0x77])
 async def a_program_with_refused_words_is_none(dut: Any, job_count: int, first_word: int | None) -> None:
-    """The job ends while the new program is written, or after it; ``first_word`` goes before the tag of 0."""
+    """The job ends while the new program is written, or after it; ``first_word`` goes
+    before the tag of 0."""
     host = await Host.boot(dut, GEOMETRY)
     old, new = small_program(3), small_program(4)
     await host.program(old)
@@ -277,7 +281,8 @@ async def interrupt_never_taken(dut: Any, halted: bool) -> None:
     assert await host.get("state") & 1
     host.block.tamper = untouched
     await host.start()
-    # A hard block's request stays up until it is taken: its MSI comes late, and counts for no job.
+    # A hard block's request stays up until it is taken: its MSI comes late, and
+    # counts for no job.
     late = int(dut.msi.value)
     assert late == host.behind
     host.block.deaf = False

@@ -1,4 +1,5 @@
-"""copier: reader and writer back to back, as a bench drives them: host memory to host memory."""
+"""copier: reader and writer back to back, as a bench drives them: host
+memory to host memory."""
 
 from amaranth import Module
 from amaranth.lib import wiring

@@ -1,4 +1,5 @@
-"""A PCIe hard block for cocotb: cocotbext-pcie's configuration space and link, raw TLPs to the gateware."""
+"""A PCIe hard block for cocotb: cocotbext-pcie's configuration space and link, raw
+TLPs to the gateware."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -88,9 +89,10 @@ def refused(tlp: Tlp, status: CplStatus = CplStatus.UR) -> list[Tlp]:
 class HardBlock(Device):  # type: ignore[misc]
     """What stands between a root complex and the gateware's TLP streams (``PcieSimTop`` ports).
 
-    ``stall`` and ``idle`` are the chances per cycle that the transmit side is not ready and that the
-    receive side pauses. ``tamper`` may replace each completion by any number of others. With ``shuffle``,
-    completions of different tags overtake each other. A ``deaf`` one takes no interrupt.
+    ``stall`` and ``idle`` are the chances per cycle that the transmit side is not ready
+    and that the receive side pauses. ``tamper`` may replace each completion by any
+    number of others. With ``shuffle``, completions of different tags overtake each
+    other. A ``deaf`` one takes no interrupt.
     """
 
     def __init__(self, dut: Any, bar_bytes: int, rng: np.random.Generator) -> None:
@@ -121,7 +123,8 @@ class HardBlock(Device):  # type: ignore[misc]
         self.tamper = tamper
 
     async def upstream_recv(self, tlp: Tlp) -> None:
-        # The library's own device answers requests that hit no BAR; the gateware shall see them.
+        # The library's own device answers requests that hit no BAR; the
+        # gateware shall see them.
         if tlp.fmt_type in CONFIG_TYPES:
             await super().upstream_recv(tlp)
         else:
@@ -140,7 +143,8 @@ class HardBlock(Device):  # type: ignore[misc]
             return None
         choice = 0
         if self.shuffle and self.waiting[0].is_completion():
-            # Hold some back, so that there is something to overtake; never past the same tag or a request.
+            # Hold some back, so that there is something to overtake; never past the
+            # same tag or a request.
             if len(self.waiting) < 4 and self.rng.random() < 0.9:
                 return None
             ahead = itertools.takewhile(lambda tlp: tlp.is_completion(), self.waiting)

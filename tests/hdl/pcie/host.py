@@ -66,7 +66,8 @@ class Host:
 
     @classmethod
     async def boot(cls, dut: Any, geometry: Geometry, *, high: bool = False, **how: int) -> Host:
-        """Attach, then point the engine at fresh rings and start it; ``how`` as for ``attach``."""
+        """Attach, then point the engine at fresh rings and start it; ``how``
+        as for ``attach``."""
         cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
         if hasattr(dut, "array_clk"):
             cocotb.start_soon(Clock(dut.array_clk, ARRAY_CLOCK_NS, "ns").start())
@@ -81,7 +82,8 @@ class Host:
     async def attach(
         cls, dut: Any, bar_size: int, *, seed: int = 1, max_payload: int = 0, max_read: int = 2
     ) -> Host:
-        """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
+        """Reset, enumerate and enable what is behind the TLP ports of ``dut``,
+        whose clock runs."""
         host = cls(dut, bar_size, seed)
         await pulse(dut, "rst", 4)
         if host.behind:  # its link comes up later
@@ -155,7 +157,8 @@ class Host:
     # -- jobs
 
     def post(self, count: int, *, interrupt: bool = True, **fields: int) -> int:
-        """Put a descriptor in the ring; its index. ``fields`` are those of ``JOB``, 0 where not given."""
+        """Put a descriptor in the ring; its index. ``fields`` are those of ``JOB``,
+        0 where not given."""
         index, flags = self.producer, pcie.FLAG_INTERRUPT * interrupt
         job = dict.fromkeys(JOB, 0) | fields
         place = (index % (1 << RING_LOG2)) * 32
@@ -164,7 +167,8 @@ class Host:
         return index
 
     def job(self, count: int, **how: bool) -> int:
-        """Put ``count`` inferences of whatever lies in fresh memory in the ring; the descriptor's index."""
+        """Put ``count`` inferences of whatever lies in fresh memory in the ring; the
+        descriptor's index."""
         source, _ = self.memory(count * self.shape["inputs"])
         destination, target = self.memory(4 * count * self.shape["outputs"])
         self.targets.append(target)
@@ -205,7 +209,8 @@ class Host:
         self.shape = {"inputs": program.inputs, "outputs": program.outputs}
 
     async def infers_as_golden(self, program: Program, count: int, *, seed: int = 5, first: int = 0) -> None:
-        """Random samples by one descriptor, with read noise: every output is the golden model's."""
+        """Random samples by one descriptor, with read noise: every output is
+        the golden model's."""
         x = random_inputs(program, self.rng, count)
         source, inputs = self.memory(x.size)
         destination, outputs = self.memory(4 * count * program.outputs)

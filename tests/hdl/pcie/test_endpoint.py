@@ -1,4 +1,5 @@
-"""The PCIe endpoint against an independent root complex (cocotbext-pcie); its reads against the link."""
+"""The PCIe endpoint against an independent root complex (cocotbext-pcie); its reads
+against the link."""
 
 import dataclasses
 import os
@@ -25,7 +26,8 @@ SLOTS = [*long_where(bool, [(16, 512), (2, 4096)]), *([(4, 128)] if THOROUGH els
 @pytest.mark.parametrize("behind", [False, True], ids=["streams", "block"])
 @pytest.mark.parametrize("bench", ["bridge", "ring"])
 def test_endpoint(bench: str, behind: bool, tmp_path: Path) -> None:
-    """At its streams, and behind adapter and model of a hard block with the array in a clock of its own."""
+    """At its streams, and behind adapter and model of a hard block with the array in a
+    clock of its own."""
     tags = READS if behind else 16
     top = PcieSimTop(TINY, build_id=0x1122334455667788, tags=tags)
     outer = BehindBlock(top, throttle=True, own_clock=True) if behind else top
@@ -58,6 +60,7 @@ def test_enough_tags_fill_the_link(max_payload: int) -> None:
 
 @pytest.mark.long
 def test_a_window_of_two_reads_waits_for_the_host() -> None:
-    """2 * 512 bytes in a round trip of 1000 clocks and the reads' own time: the rate the latency leaves."""
+    """2 * 512 bytes in a round trip of 1000 clocks and the reads' own time: the rate
+    the latency leaves."""
     found = read_rate(rate=8, latency=1000, max_payload=1, tags=2)
     assert 1024 / 1200 < found.payload < 1024 / 1000, found

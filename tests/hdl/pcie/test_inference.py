@@ -15,8 +15,9 @@ FIRST_INDEX = 7
 
 @pytest.mark.parametrize("after", [0, 1, 4, 9, 25])
 def test_no_inference_starts_between_the_watchdogs_reset_and_the_end_of_the_run(after: int) -> None:
-    """The reset comes ``after`` so many cycles of an inference, while the next samples are loaded. A run
-    that follows begins with the first bank and its own first sample."""
+    """The reset comes ``after`` so many cycles of an inference, while the next
+    samples are loaded. A run that follows begins with the first bank and its
+    own first sample."""
     dut = Inference(TINY)
     starts: list[tuple[int, int]] = []
 

@@ -1,4 +1,5 @@
-"""The adapter to a hard block's user side, packet by packet, against a model of the block; no compiler."""
+"""The adapter to a hard block's user side, packet by packet, against a model of the
+block; no compiler."""
 
 import itertools
 import random

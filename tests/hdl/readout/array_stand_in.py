@@ -47,7 +47,8 @@ async def one_at_a_time(
 async def in_line(
     dut: Any, geometry: Geometry, columns: list[Any], rng: np.random.Generator, stall: float
 ) -> None:
-    """Passes get in line behind each other as places are released, and are shown one after the other."""
+    """Passes get in line behind each other as places are released, and are shown
+    one after the other."""
     p, bits = geometry.readouts, geometry.accumulator_bits
     places, captured, shown, position = 1 + waiting_sums(geometry), 0, 0, 0
     # A release is of use to a row that is emitted after it.

@@ -1,4 +1,5 @@
-"""cocotb: partial sums of random passes against the golden readout, with stalls on both sides."""
+"""cocotb: partial sums of random passes against the golden readout, with
+stalls on both sides."""
 
 import dataclasses
 from typing import Any

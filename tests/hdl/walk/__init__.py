@@ -4,8 +4,8 @@
 def place_fields(
     base: int, plane: int, pixel: int, channels: int, groups: int, **sizes: tuple[int, int]
 ) -> dict[str, int]:
-    """The fields that say where one sample's results go; ``sizes``: rows and columns of the ``map``,
-    ``grid``, ``block`` and ``pool``."""
+    """The fields that say where one sample's results go; ``sizes``: rows and columns of
+    the ``map``, ``grid``, ``block`` and ``pool``."""
     fields = {"base": base, "plane": plane, "pixel": pixel, "channels": channels, "groups": groups}
     fields |= {"samples": 1, "span": 0}
     for name, both in sizes.items():

@@ -32,7 +32,8 @@ PADDINGS = ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 2), (2, 2, 1, 1))
 
 
 def small_patches() -> Iterator[Patches]:
-    """Maps of up to four rows and columns, kernels up to 3 x 3, strides and dilations 1 and 2, borders."""
+    """Maps of up to four rows and columns, kernels up to 3 x 3, strides and dilations
+    1 and 2, borders."""
     sides, kernel, pairs = range(1, 5), (1, 2, 3), tuple(itertools.product((1, 2), repeat=2))
     spans = itertools.product((1, 3), sides, sides, kernel, kernel, pairs, pairs, PADDINGS)
     for *shape, kh, kw, stride, dilation, padding in spans:
@@ -53,7 +54,8 @@ class Reader:
     async def patches(
         self, fields: dict[str, int], samples: int, span: int, busy: float
     ) -> list[list[dict[str, Any]]]:
-        """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
+        """The chunks of each patch; the memory is busy, and patches may not begin,
+        with chance ``busy``."""
         dut, rng, edge = self.dut, self.rng, RisingEdge(self.dut.clk)
         dut.step.value = packed(STEP_LAYOUT, **fields)
         dut.samples.value, dut.span.value = samples, span
@@ -143,7 +145,8 @@ async def small_shapes(dut: Any) -> None:
 
 @cocotb.test()
 async def long_rows(dut: Any) -> None:
-    """Runs over several chunks, to the last code of a chunk and one beyond; large dilations and borders."""
+    """Runs over several chunks, to the last code of a chunk and one beyond; large
+    dilations and borders."""
     rng = np.random.default_rng(2)
     await reset(dut)
     reader = Reader(dut, rng)

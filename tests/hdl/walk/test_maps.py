@@ -1,4 +1,5 @@
-"""Places of results, codes into the map memory as fast as they may come, largest of windows, pools."""
+"""Places of results, codes into the map memory as fast as they may come, largest
+of windows, pools."""
 
 import dataclasses
 import itertools
@@ -35,8 +36,8 @@ WINDOWS, WIDTH, PLANE = 3, 4, 100
 def pooled(
     g: Geometry, codes: npt.NDArray[np.int64], turn: int, gap: float, rng: np.random.Generator
 ) -> list[int]:
-    """The map that ``codes`` (places, channels) leave behind when as many as there are neurons come at once,
-    with gaps, and ``turn`` are written at once."""
+    """The map that ``codes`` (places, channels) leave behind when as many as there are
+    neurons come at once, with gaps, and ``turn`` are written at once."""
     channels, plane = codes.shape[1], PLANE if g.neurons == 1 else 1
     m = Module()
     m.submodules.memory = memory = MapMemory(g)
@@ -106,8 +107,8 @@ def test_the_largest_of_a_window_however_soon_its_place_comes_again(
 
 
 def test_places_of_small_products_through_blocks_and_windows() -> None:
-    """Every column's place, with gaps, against where the golden model puts its number; of up to three
-    samples, whose maps lie apart."""
+    """Every column's place, with gaps, against where the golden model puts its number;
+    of up to three samples, whose maps lie apart."""
     rng, given, wanted = np.random.default_rng(1), list[dict[str, Any]](), dict[int, tuple[Any, ...]]()
     grids, blocks = ((1, 1), (2, 3), (3, 2)), ((1, 1), (2, 1), (1, 3), (2, 2))
     windows = ((1, 1), (2, 2), (1, 3), (3, 1))
@@ -144,7 +145,8 @@ def test_places_of_small_products_through_blocks_and_windows() -> None:
 
 @pytest.mark.parametrize("window", [1, 9, 300, WINDOW_MAX])
 def test_pooling_adds_any_window(window: int) -> None:
-    """Largest and sum of windows to the largest, by NumPy; 300 full codes are beyond 16 bits."""
+    """Largest and sum of windows to the largest, by NumPy; 300 full codes
+    are beyond 16 bits."""
     rng = np.random.default_rng(window)
     parts = [rng.integers(low, 256, (window, WORD_ROWS)) for low in (255, 0, 200)]
     given: list[dict[str, Any]] = []
@@ -161,7 +163,8 @@ def test_pooling_adds_any_window(window: int) -> None:
 
 
 def test_gates_of_several_samples_while_others_use_the_memory() -> None:
-    """One to four terms of 1 to 20 elements, by the formula; each sample's maps lie behind the last one's."""
+    """One to four terms of 1 to 20 elements, by the formula; each sample's maps lie
+    behind the last one's."""
     rng, m = np.random.default_rng(3), Module()
     m.submodules.memory, m.submodules.gates = memory, gates = MapMemory(MAPS), Gates(MAPS)
     m.d.comb += [memory.address.eq(gates.address), gates.data.eq(memory.data)]

@@ -61,7 +61,8 @@ def command_of(config: bytes) -> int:
 
 
 class Kernel:
-    """Answers VFIO's requests by their numbers in <linux/vfio.h>; the card is a file: configuration, BAR0."""
+    """Answers VFIO's requests by their numbers in <linux/vfio.h>; the card is a file:
+    configuration, BAR0."""
 
     def __init__(self, card: Path) -> None:
         self.card, self.flags = card, 0b11

@@ -1,4 +1,5 @@
-"""The PCIe driver on the compiled endpoint: whole inferences, faults, recovery; and its messages."""
+"""The PCIe driver on the compiled endpoint: whole inferences, faults, recovery;
+and its messages."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -94,7 +95,8 @@ def test_faults_are_raised_in_time_and_overcome(
 
 @pytest.mark.parametrize("images", [1, 2, 3, 100])  # as many as the banks that are left with something
 def test_a_run_that_hangs_is_said_and_overcome(board: Board, images: int) -> None:
-    """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
+    """The last layer's mark is lost: the sequencer goes round for ever, and the
+    watchdog ends it."""
     board.program(PROGRAM)
     board.infer(X[:images], seed=3)  # the turn is no longer the first bank's
     hang(board, PROGRAM)

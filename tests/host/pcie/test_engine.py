@@ -1,4 +1,5 @@
-"""The driver on a card of paper: rings that wrap, records of before and half written, jobs, words, faults."""
+"""The driver on a card of paper: rings that wrap, records of before and half written,
+jobs, words, faults."""
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ REGISTERS = {pcie.engine_offset(name): name for name in NAMES}
 
 
 class PaperCard:
-    """Carries out a job with every ``wait``: its results are what ``answer`` makes of samples and indices.
+    """Carries out a job with every ``wait``: its results are what ``answer`` makes of
+    samples and indices.
 
-    With ``torn`` a record comes in two halves, one a wait; with ``deaf`` none comes at all. ``words`` are
-    those of BAR0 but for the engine's; the ones from ``end`` on do not exist.
+    With ``torn`` a record comes in two halves, one a wait; with ``deaf`` none
+    comes at all. ``words`` are those of BAR0 but for the engine's; the ones from
+    ``end`` on do not exist.
     """
 
     name = "paper card"

@@ -1,4 +1,5 @@
-"""A card that is reset in the middle of a job: afterwards it is as one that was just powered on."""
+"""A card that is reset in the middle of a job: afterwards it is as one that
+was just powered on."""
 
 import os
 
@@ -33,7 +34,8 @@ JOBS = 100 if os.environ.get("NDRITE_PCIE") == "all" else 4
 def test_a_reset_of_any_length_at_any_moment_of_a_job_leaves_no_wrong_answer(
     make: type[SimCard], loss: Loss
 ) -> None:
-    """The moment is drawn. What the job says is right or an error; programmed again, the card is right."""
+    """The moment is drawn. What the job says is right or an error; programmed again,
+    the card is right."""
     rng = np.random.default_rng(5)
     wanted = Core(PROGRAM).infer(X, seed=3)
     card = make(TINY)

@@ -1,4 +1,5 @@
-"""What a product must be, worked out from its program by brute force, not by the code under test."""
+"""What a product must be, worked out from its program by brute force, not by
+the code under test."""
 
 from collections.abc import Callable
 from typing import Any

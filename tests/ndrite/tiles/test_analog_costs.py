@@ -48,7 +48,8 @@ def test_convolutions_count_every_position_and_what_is_driven() -> None:
 
 
 def test_scales_of_channels_cost_a_multiplication_for_each_input() -> None:
-    """A full layer reads 20 inputs of a sample twice; a convolution divides a map once, not each patch."""
+    """A full layer reads 20 inputs of a sample twice; a convolution divides a map
+    once, not each patch."""
 
     class Twice(nn.Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,5 @@
-"""A module on tiles is still a module: state, copies, files, batches, costs; and it follows its weights."""
+"""A module on tiles is still a module: state, copies, files, batches, costs; and it
+follows its weights."""
 
 import concurrent.futures
 import copy
@@ -110,7 +111,8 @@ def test_changed_weights_are_mapped_again(net: Any, x: Any) -> None:
 
 
 def test_what_counters_of_versions_miss_is_found_by_hashing(net: Any, x: Any, monkeypatch: Any) -> None:
-    """Values written through ``.data`` or ``.numpy()``; and nothing is hashed twice without ``check``."""
+    """Values written through ``.data`` or ``.numpy()``; and nothing is hashed twice
+    without ``check``."""
     hashed = list[Any]()
     state_of = convert.state_of
     monkeypatch.setattr(convert, "state_of", lambda root: hashed.append(root) or state_of(root))
@@ -265,7 +267,8 @@ def test_converters_see_every_call(split: list[int], wrap: Any) -> None:
 
 
 def test_products_are_mapped_on_what_the_die_gives_them(x: Any) -> None:
-    """Behind a bad product the next one's mean is still right: its bias takes the deviation back."""
+    """Behind a bad product the next one's mean is still right: its bias takes
+    the deviation back."""
     net = nn.Sequential(nn.Linear(30, 200), nn.ReLU(), nn.Linear(200, 6)).eval()
     seen = torch.rand(400, 30)
     model = ndrite.analog(net, changed("wan2022", cell={"error_scale": 4.0}), samples=seen, seed=1)
@@ -360,7 +363,8 @@ def test_numbers_that_are_hard_to_hold(layer: Any, x: Any) -> None:
 
 
 def test_what_a_module_computes_with_is_watched() -> None:
-    """A buffer of whole numbers, a number that is no tensor at all, and a matrix that is no parameter."""
+    """A buffer of whole numbers, a number that is no tensor at all, and a matrix
+    that is no parameter."""
 
     seen = torch.rand(40, 8)
     parts = {"first": nn.Linear(8, 8), "second": nn.Linear(8, 3), "gain": 1.0, "_own": torch.randn(8, 8)}

@@ -1,4 +1,5 @@
-"""Every kind of layer on tiles equals its program worked out by hand, read noise on, bit by bit."""
+"""Every kind of layer on tiles equals its program worked out by hand, read
+noise on, bit by bit."""
 
 from typing import Any
 

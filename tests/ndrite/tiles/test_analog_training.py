@@ -1,4 +1,5 @@
-"""Training through the chip's view: the view is as wrong as the die, gradients arrive, the die follows."""
+"""Training through the chip's view: the view is as wrong as the die, gradients
+arrive, the die follows."""
 
 from typing import Any
 
@@ -25,7 +26,8 @@ SEEN: dict[str, Any] = {f"{chip}-{of}": (*LAYERS[of], chip) for chip in ("ideal"
 COARSE = changed("ideal", readout={"adc_bits": 6})
 SEEN["coarse-tiles that are far apart"] = nn.Conv2d(32, 8, 5), (20, 32, 8, 8), COARSE
 
-# What moves signed inputs is held by cells; gains of columns that leave the chip are no part of it.
+# What moves signed inputs is held by cells; gains of columns that leave the chip
+# are no part of it.
 SEEN["biases in cells"] = nn.Linear(40, 400), (200, 40), "dendritic-analog"
 DIGITAL = changed("dendritic-analog", readout={"bias": "digital", "column_gain_mismatch_percent": 20})
 SEEN["uneven columns"] = *LAYERS["full"], DIGITAL
@@ -78,7 +80,8 @@ def test_every_pass_draws_anew_and_a_sequence_meets_one_draw() -> None:
     with torch.no_grad():
         y, other = (tiled(torch.zeros(20, 8, 3), start)[0] for _ in range(2))
     assert not torch.equal(y, other)
-    # Small states shrink by the cell's own weight at every call: the same factor, to the codes' rounding.
+    # Small states shrink by the cell's own weight at every call: the same factor, to
+    # the codes' rounding.
     strong = start[0, :, 0] > 0.05
     first = (y[strong, 0, 0] / start[0, strong, 0]).mean()
     second = (y[strong, 1, 0] / y[strong, 0, 0]).mean()
@@ -110,7 +113,8 @@ def test_limits_hold_on_the_die_and_in_training() -> None:
 
 
 def test_dropout_between_recurrent_layers() -> None:
-    """With all of it dropped the second layer sees nothing of its input; in evaluation nothing is dropped."""
+    """With all of it dropped the second layer sees nothing of its input; in evaluation
+    nothing is dropped."""
     layer, x = nn.LSTM(5, 6, 2, dropout=1.0, batch_first=True), torch.rand(20, 4, 5)
     tiled = ndrite.analog(layer, "ideal", samples=x)
     for mode, alike in ((True, True), (False, False)):

@@ -37,14 +37,16 @@ def x() -> Any:
 
 
 def rms_error(net: Any, x: Any) -> Any:
-    """Metric: root mean square distance of a module's outputs from the plain module's, 1 added."""
+    """Metric: root mean square distance of a module's outputs from the plain
+    module's, 1 added."""
     with torch.no_grad():
         wanted = net(x)
     return lambda tiled: 1.0 + float((tiled(x) - wanted).square().mean().sqrt())
 
 
 def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
-    """By the imported network's own explanation: its rms errors of outputs, causes of products only."""
+    """By the imported network's own explanation: its rms errors of outputs, causes
+    of products only."""
     loss = ndrite.explain(net, chip=CHIP, samples=x[:200], metric=rms_error(net, x), products=False)
     assert loss.reference == pytest.approx(1.0, abs=1e-6)
     compiled = ndrite.compile(net, CHIP, samples=x[:200].numpy(), input_range=(0.0, 1.0), task="values")
@@ -57,7 +59,8 @@ def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
         if cause in (INPUTS, ALL, DIE, "drift", "drift since correction", "telegraph noise", "IR drop"):
             continue
         expected = imported.row(cause).score_corrected
-        # Other cells and ranges are drawn for each: the same law on 384 weights, not the same numbers.
+        # Other cells and ranges are drawn for each: the same law on 384 weights, not
+        # the same numbers.
         assert value - 1.0 == pytest.approx(expected, rel=0.5, abs=0.002 * scale), cause
         compared += 1
     assert compared == 9
@@ -86,7 +89,8 @@ def convolutions() -> Any:
 
 @pytest.mark.parametrize(("make", "shape"), [(convolutions, (1, 6, 6)), (Residual, (16,))])
 def test_causes_are_those_of_the_network_imported_over_dies(make: Any, shape: tuple[int, ...]) -> None:
-    """Mean errors of outputs over three dies: each cause within the intervals of both explanations."""
+    """Mean errors of outputs over three dies: each cause within the intervals of
+    both explanations."""
     torch.manual_seed(3)
     net, x, dies = make().eval(), torch.rand(200, *shape), 3
     metric = rms_error(net, x)
@@ -115,7 +119,8 @@ def test_causes_are_those_of_the_network_imported_over_dies(make: Any, shape: tu
 
 
 def test_read_noise_of_products_and_dies_is_independent() -> None:
-    """Of two layers of one size, the errors of sum and difference have one mean square; dies differ."""
+    """Of two layers of one size, the errors of sum and difference have one mean
+    square; dies differ."""
     errors = {}
     for sign in (1, -1):
         torch.manual_seed(4)
@@ -162,7 +167,8 @@ def test_convolutions_and_layers_between_them_are_explained() -> None:
 
 
 def test_the_worst_products_stay_digital() -> None:
-    """Of four layers beside each other, one is 20 times as loud: it alone has to stay digital."""
+    """Of four layers beside each other, one is 20 times as loud: it alone
+    has to stay digital."""
     torch.manual_seed(7)
     parts = {f"part{i}": nn.Linear(16, 3) for i in range(4)}
     with torch.no_grad():

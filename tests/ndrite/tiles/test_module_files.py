@@ -1,4 +1,5 @@
-"""Modules from a user's file: commands, other processes, kept results, and what is refused in one line."""
+"""Modules from a user's file: commands, other processes, kept results, and what is
+refused in one line."""
 
 import dataclasses
 import json
@@ -89,7 +90,8 @@ def test_the_commands_do_what_the_functions_do(file: Path, capsys: Any) -> None:
 
 
 def test_other_processes_and_kept_results_give_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the file itself, and from objects that pickle takes; a kept die is not done again."""
+    """From the file itself, and from objects that pickle takes; a kept die
+    is not done again."""
     here = ndrite.explain("model.py:make", chip="wan2022", dies=2)
     assert ndrite.explain("model.py:make", chip="wan2022", dies=2, workers=2).as_dict() == here.as_dict()
     model, x = nn.Linear(6, 3).eval(), torch.rand(64, 6)
@@ -191,7 +193,8 @@ test_wrong_arguments_say_what_is_accepted = refused(
 
 
 def test_a_sweep_of_a_module_has_the_metric_that_explain_has(file: Path, capsys: Any) -> None:
-    """Its dies are those of explain and its cost that of cost; workers compute the same rows."""
+    """Its dies are those of explain and its cost that of cost; workers
+    compute the same rows."""
     pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
     file.with_name("p.yaml").write_text(
         "chip: wan2022\nnetworks: ['model.py:make']\ngrid: {cell.levels: [4, 256]}\nseeds: [3, 4]\n"

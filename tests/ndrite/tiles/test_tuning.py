@@ -1,4 +1,5 @@
-"""Ranges by channel of a product's inputs, and what is tuned on a die that has been programmed."""
+"""Ranges by channel of a product's inputs, and what is tuned on a die that
+has been programmed."""
 
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ def test_channels_are_those_of_a_module_that_divides_and_multiplies_itself(make:
 
 
 def test_a_channel_of_large_values_does_not_drown_the_others() -> None:
-    """Rounding to 8-bit codes, one channel 1,000 times the others: their part of the sums is lost or kept."""
+    """Rounding to 8-bit codes, one channel 1,000 times the others: their part of the
+    sums is lost or kept."""
     x, layer = torch.rand(300, 32), nn.Linear(32, 8)
     x[:, 5] *= 1000
     with torch.no_grad():
@@ -133,7 +135,8 @@ class Adapted(nn.Module):  # type: ignore[misc]
 
 
 def test_a_programmed_die_stays_while_other_parameters_are_tuned() -> None:
-    """Tuning on the die takes back part of what it loses; a changed weight of its products is programmed."""
+    """Tuning on the die takes back part of what it loses; a changed weight of its
+    products is programmed."""
     net, x = Adapted().eval(), torch.rand(200, 12)
     wanted = read(net, x)
     tiled: Any = ndrite.analog(net, STUCK, samples=x, seed=1)

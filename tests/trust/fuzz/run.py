@@ -1,7 +1,8 @@
-"""Coverage-guided fuzzing of one target: ``python -m tests.trust.fuzz.run TARGET [--seconds S]``.
+"""Coverage-guided fuzzing of one target: ``python -m tests.trust.fuzz.run
+TARGET [--seconds S]``.
 
-A finding is an exception other than the parser's own error; atheris then prints the input and ends with
-a status other than 0.
+A finding is an exception other than the parser's own error; atheris then prints the
+input and ends with a status other than 0.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""What is fuzzed: each target takes any bytes and lets through nothing but the parser's own error."""
+"""What is fuzzed: each target takes any bytes and lets through nothing but the
+parser's own error."""
 
 import io
 import json
@@ -48,7 +49,8 @@ def packets(data: bytes) -> None:
 
 
 def _parse(read: Callable[[Path], object], data: bytes, suffix: str, *, names_file: bool = True) -> None:
-    """Give ``data`` to a reader of files; its error must be the parser's own and name the file."""
+    """Give ``data`` to a reader of files; its error must be the parser's own
+    and name the file."""
     with tempfile.NamedTemporaryFile(dir=SCRATCH, suffix=suffix) as file:
         file.write(data)
         file.flush()
@@ -61,7 +63,8 @@ def _parse(read: Callable[[Path], object], data: bytes, suffix: str, *, names_fi
 
 
 def manifest(data: bytes) -> None:
-    """The manifest of a program whose arrays are sound: the archive's own checks would hide it."""
+    """The manifest of a program whose arrays are sound: the archive's own
+    checks would hide it."""
     text = data.decode("utf-8", "replace").replace("\0", " ")
     _parse(Program.load, _archive({"manifest": np.array(text)} | _program().arrays()), ".npz")
 

@@ -1,7 +1,9 @@
-"""Operators that are composed of the network's four kinds of nodes. Each family of operators has one file.
+"""Operators that are composed of the network's four kinds of nodes. Each family of
+operators has one file.
 
-A file imports NumPy, ``graph``, ``values``, ``call``, ``layers`` and ``composite``, and of this folder
-``picking`` and ``order``; it is registered in ``COMPOSED`` and in no other place.
+A file imports NumPy, ``graph``, ``values``, ``call``, ``layers`` and ``composite``,
+and of this folder ``picking`` and ``order``; it is registered in ``COMPOSED`` and
+in no other place.
 """
 
 from collections.abc import Callable
@@ -30,5 +32,5 @@ COMPOSED: dict[str, Handler] = {
     "ConvTranspose": in_order(transposed),
     "MatMul": over_a_sequence,
 }
-"""Import functions by ONNX operator. A function returns None if the operator is to be imported by
-``reading.HANDLERS``."""
+"""Import functions by ONNX operator. A function returns None if the operator is to be
+imported by ``reading.HANDLERS``."""

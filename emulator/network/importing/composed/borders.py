@@ -25,8 +25,8 @@ def bordered(call: Call) -> Imported:
 
 
 def _pads(call: Call) -> list[int] | None:
-    """Return the border that a Pad adds to each axis: for every axis before its first value, then for every
-    axis behind its last one. None if the node has no pads."""
+    """Return the border that a Pad adds to each axis: for every axis before its first
+    value, then for every axis behind its last one. None if the node has no pads."""
     pads, rank = call.numbers(1, "pads"), call.value.places.ndim
     axes = call.numbers(3, "axes")
     if pads is not None and axes is not None:

@@ -15,11 +15,13 @@ from ndrite.emulator.network.importing.values import Value
 
 
 def extremum(call: Call) -> Value | None:
-    """Import a Max or Min operator: the element-wise largest or smallest of several values and constants."""
+    """Import a Max or Min operator: the element-wise largest or smallest of several
+    values and constants."""
     if len(call.computed) < 2:
         return None
     with contextlib.suppress(UnsupportedNodeError):
-        # If all operands are values of the same operator, the result is a function of these values.
+        # If all operands are values of the same operator, the result is a
+        # function of these values.
         of_one_operator = elementwise(call)
         if of_one_operator is not None:
             return of_one_operator

@@ -1,8 +1,10 @@
-"""Import of a fully connected layer over the last of several axes, such as ``torch.nn.Linear`` over a
-sequence, and of the addition of its bias. A cumulative sum is imported as such a layer.
+"""Import of a fully connected layer over the last of several axes, such as
+``torch.nn.Linear`` over a sequence, and of the addition of its bias. A cumulative sum
+is imported as such a layer.
 
-The model's own input is turned, so that the layer is a convolution of single positions with one set of
-weights. On a map whose last axis counts columns the weights are programmed once for every channel.
+The model's own input is turned, so that the layer is a convolution of single positions
+with one set of weights. On a map whose last axis counts columns the weights are
+programmed once for every channel.
 """
 
 from collections.abc import Callable
@@ -21,8 +23,8 @@ from ndrite.emulator.spec.patches import Patches
 
 
 def over_a_sequence(call: Call) -> Value | None:
-    """Import a matrix product ``x @ weights`` whose x has several axes, the last of which is not the channel
-    axis."""
+    """Import a matrix product ``x @ weights`` whose x has several axes, the last of
+    which is not the channel axis."""
     value, weights = call.values[0], call.optional(1)
     if value is None or weights is None or weights.ndim != 2:
         return None
@@ -30,9 +32,9 @@ def over_a_sequence(call: Call) -> Value | None:
 
 
 def cumulative(call: Call) -> Value:
-    """Import a cumulative sum over the last axis as a fully connected layer whose weights are a triangular
-    matrix of ones. The elements of the model's input are not reordered, since convolutions may read it
-    too."""
+    """Import a cumulative sum over the last axis as a fully connected layer whose
+    weights are a triangular matrix of ones. The elements of the model's input are not
+    reordered, since convolutions may read it too."""
     axis, flags = call.constant(1), [call.a.get(name, 0) for name in ("exclusive", "reverse")]
     value = call.value
     last = value.places.ndim - 1
@@ -61,9 +63,10 @@ def cumulative(call: Call) -> Value:
 def _over_last_axis(
     call: Call, value: Value, weights: Floats, layer: Callable[[Call, Value, Floats], Value | None]
 ) -> Value | None:
-    """Import a fully connected layer with ``weights`` over the last axis of a value with several axes.
-    ``layer`` does this for values whose first axis is the batch axis. Return None if the last axis is the
-    channel axis, or if no map has its elements in the value's order."""
+    """Import a fully connected layer with ``weights`` over the last axis of a value
+    with several axes. ``layer`` does this for values whose first axis is the batch
+    axis. Return None if the last axis is the channel axis, or if no map has its
+    elements in the value's order."""
     if value.axis is None:
         return None
     samples, is_last = value.axis, value.axis == value.places.ndim - 1
@@ -74,15 +77,16 @@ def _over_last_axis(
 
 
 def _of_samples(call: Call, value: Value, w: Floats) -> Value | None:
-    """Import a layer with weights w over the last axis of a value whose first axis is the batch axis. If the
-    value is the model's input, it is transposed so that the last axis becomes the channel axis."""
+    """Import a layer with weights w over the last axis of a value whose first axis is
+    the batch axis. If the value is the model's input, it is transposed so that the last
+    axis becomes the channel axis."""
     as_positions = channels_last(call, value)
     return _of_map(call, value, w) if as_positions is None else mixed(call, as_positions, -1, w)
 
 
 def _of_map(call: Call, value: Value, w: Floats) -> Value | None:
-    """Import a layer with weights w over the columns, the last axis, of a map, or over the last axis of a
-    vector that holds a sequence."""
+    """Import a layer with weights w over the columns, the last axis, of a map, or over
+    the last axis of a vector that holds a sequence."""
     if value.area == 1:
         return _by_group(call, value, w)
     value_in_order = map_of(call, value)
@@ -96,8 +100,9 @@ def _of_map(call: Call, value: Value, w: Floats) -> Value | None:
 
 
 def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
-    """Import a layer with weights w over the last axis of a vector that holds a whole sequence, as a grouped
-    convolution with one group for each position of the sequence."""
+    """Import a layer with weights w over the last axis of a vector that holds
+    a whole sequence, as a grouped convolution with one group for each
+    position of the sequence."""
     if value.at is None or len(value.first.reshape(-1)) != value.size:
         return None
     value = value.settled()
@@ -112,14 +117,15 @@ def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
 
 
 def _repeated(call: Call, w: Floats, groups: int) -> Floats:
-    """Return the weights w (K, M) repeated side by side for ``groups`` groups, (K, groups * M)."""
+    """Return the weights w (K, M) repeated side by side for ``groups``
+    groups, (K, groups * M)."""
     call.check_weights(w.size * groups)
     return np.tile(w, (1, groups))
 
 
 def biased(call: Call) -> Value | None:
-    """Import an addition. If the constant varies over the outputs of a full layer that was applied along the
-    last axis of a map, the constant becomes that layer's bias."""
+    """Import an addition. If the constant varies over the outputs of a full layer that
+    was applied along the last axis of a map, the constant becomes that layer's bias."""
     value, node = call.value, call.value.op.of(Product)
     constants = [constant for constant in call.known if constant is not None]
     if node is None or node.block == (1, 1) or len(constants) != 1 or value.function is not None:

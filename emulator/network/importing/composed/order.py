@@ -1,5 +1,5 @@
-"""Import of operators whose operands' elements are in another order than the operator needs: they are
-reordered first.
+"""Import of operators whose operands' elements are in another order than the operator
+needs: they are reordered first.
 
 ``y + y.flip(1)``, a cropped branch, a convolution of a flipped or transposed map.
 """
@@ -17,8 +17,8 @@ from ndrite.emulator.spec.arithmetic import Array
 
 
 def map_of(call: Call, value: Value) -> Value | None:
-    """Return the value as a map whose elements are in the order (channel, row, column), or None if its
-    elements cannot be brought into this order."""
+    """Return the value as a map whose elements are in the order (channel, row, column),
+    or None if its elements cannot be brought into this order."""
     if value.axis != 0 or value.at is None or len(value.own) not in (2, 3):
         return None
     value = value.settled()
@@ -28,16 +28,16 @@ def map_of(call: Call, value: Value) -> Value | None:
 
 
 def channels_last(call: Call, value: Value) -> Value | None:
-    """If the value is the model's input (n, .., F), return it as a map whose channels are the input's last
-    axis F; return None for any other value."""
+    """If the value is the model's input (n, .., F), return it as a map whose channels
+    are the input's last axis F; return None for any other value."""
     channels_first = value.moved(np.moveaxis(value.places, -1, 1), call.name) if value.axis == 0 else None
     positions = None if channels_first is None else turned(channels_first)
     return None if positions is None else replace(positions, places=np.moveaxis(positions.places, 1, -1))
 
 
 def in_order(handler: Handler) -> Handler:
-    """Wrap the import function of an operator on maps, so that operands whose elements are in another order
-    than (channel, row, column) are reordered first."""
+    """Wrap the import function of an operator on maps, so that operands whose elements
+    are in another order than (channel, row, column) are reordered first."""
 
     def read(call: Call) -> Imported:
         try:
@@ -52,8 +52,8 @@ def in_order(handler: Handler) -> Handler:
 
 
 def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
-    """Return both values with the same element order: the map of one value is reordered to match the other.
-    Return None if their shapes do not fit."""
+    """Return both values with the same element order: the map of one value is reordered
+    to match the other. Return None if their shapes do not fit."""
     try:
         a_places, b_places = np.broadcast_arrays(a.places, b.places)
     except ValueError:
@@ -73,8 +73,8 @@ def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
 
 
 def branches(call: Call) -> Value | None:
-    """Import the sum, difference or product of two branches, also if their maps have different element
-    orders."""
+    """Import the sum, difference or product of two branches, also if their maps have
+    different element orders."""
     try:
         return elementwise(call)
     except UnsupportedNodeError:
@@ -89,7 +89,8 @@ def branches(call: Call) -> Value | None:
 
 
 def cropped(call: Call) -> list[Value]:
-    """Import a Slice, Split or Gather, which may also cut out some of a map's rows and columns."""
+    """Import a Slice, Split or Gather, which may also cut out some of a map's
+    rows and columns."""
     try:
         return moved_values(call)
     except UnsupportedNodeError:
@@ -101,8 +102,8 @@ def cropped(call: Call) -> list[Value]:
 
 
 def _crop(call: Call, value: Value, places: Array) -> Value | None:
-    """Return the value reduced to some channels, rows and columns of its map, each position used once. Return
-    None if the indices ``places`` are not such a crop."""
+    """Return the value reduced to some channels, rows and columns of its map, each
+    position used once. Return None if the indices ``places`` are not such a crop."""
     moved = value.moved(places, call.name)
     if moved is not None and moved.axis is not None:
         return moved

@@ -1,8 +1,8 @@
 """Operators that pick channels, rows and columns of a map by number: flips, crops, transposes.
 
-A view picks channels, at no cost. A pool of windows of one value takes every n-th row and column from the
-first on, or repeats a single one, exactly. Any other choice is a product whose kernels hold a single 1, as
-exactly as a chip's cells do.
+A view picks channels, at no cost. A pool of windows of one value takes every n-th row
+and column from the first on, or repeats a single one, exactly. Any other choice is a
+product whose kernels hold a single 1, as exactly as a chip's cells do.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from ndrite.emulator.spec.arithmetic import Ints
 from ndrite.emulator.spec.patches import Pair, Patches
 
 WEIGHTS_MAX = 1 << 24
-"""Largest number of weights of a matrix product that only reorders a map. It suffices to transpose 16
-channels of 32 x 32."""
+"""Largest number of weights of a matrix product that only reorders a map. It suffices
+to transpose 16 channels of 32 x 32."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along one axis of a map with ``size`` rows or columns; ``offsets`` lists which rows of each
-    window are kept."""
+    """Windows along one axis of a map with ``size`` rows or columns; ``offsets`` lists
+    which rows of each window are kept."""
 
     size: int
     kernel: int
@@ -35,10 +35,11 @@ class Axis:
 
 
 def picked(name: str, op: Op, index: Ints) -> Op | None:
-    """Return an operator whose map (C, H, W) consists of the values at the indices ``index`` (C, H, W) of the
-    flattened map of ``op``.
+    """Return an operator whose map (C, H, W) consists of the values at the indices
+    ``index`` (C, H, W) of the flattened map of ``op``.
 
-    None: its channels differ in the positions that they take, or the product would have too many weights.
+    None: its channels differ in the positions that they take, or the product would have
+    too many weights.
     """
     _, height, width = op.shape
     channel, position = np.divmod(index, height * width)
@@ -50,23 +51,23 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
     if np.array_equal(positions, np.arange(height * width).reshape(height, width)):
         return op
     row, column = np.divmod(positions, width)
-    # The rows and columns of the result are not rows and columns of the map (a transposed map, for example),
-    # so single values are selected from the whole map.
+    # The rows and columns of the result are not rows and columns of the map (a
+    # transposed map, for example), so single values are selected from the whole map.
     if (row != row[:, :1]).any() or (column != column[:1]).any():
         return _windows(name, op, _whole(height), _whole(width), positions)
     rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
     if rows.is_strided or columns.is_strided:
         return _windows(name, op, rows, columns)
-    # First the rows are selected, then the columns: two small matrix products need fewer cells than a single
-    # one for both.
+    # First the rows are selected, then the columns: two small matrix products need
+    # fewer cells than a single one for both.
     by_row = _windows(name, op, rows, _axis(np.arange(width), width))
     every_row = _axis(np.arange(len(row)), len(row))
     return None if by_row is None else _windows(name, by_row, every_row, columns)
 
 
 def _axis(numbers: Ints, size: int) -> Axis:
-    """Return windows along an axis of ``size`` rows that together keep exactly the rows numbered ``numbers``,
-    in this order."""
+    """Return windows along an axis of ``size`` rows that together keep exactly the rows
+    numbered ``numbers``, in this order."""
     first, step = int(numbers[0]), int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
     if step > 0 and np.array_equal(numbers, first + step * np.arange(len(numbers))):
         return Axis(int(numbers[-1]) + 1, first + 1, step, np.array([first]))
@@ -78,8 +79,9 @@ def _whole(size: int) -> Axis:
 
 
 def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op | None:
-    """Return an operator that keeps the values ``places`` (g, h) of every window (``rows`` by ``columns``),
-    by default all, and writes them as a block of neighbours. Return None if that takes too many weights."""
+    """Return an operator that keeps the values ``places`` (g, h) of every window
+    (``rows`` by ``columns``), by default all, and writes them as a block of neighbours.
+    Return None if that takes too many weights."""
     kernel: Pair = (rows.kernel, columns.kernel)
     channels = op.shape[0]
     patches = Patches(

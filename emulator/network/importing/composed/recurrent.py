@@ -1,9 +1,10 @@
-"""Import of LSTM, GRU and RNN by unrolling, where they read a sequence backwards or read the result of
-another layer.
+"""Import of LSTM, GRU and RNN by unrolling, where they read a sequence backwards or
+read the result of another layer.
 
-A network's calls go from the first to the last, so a direction from the last to the first needs all inputs
-at once: the network has one cell for every call, each with crossbars of its own. Cells whose results nothing
-reads are left out, such as all but one of the backward direction where ``out[:, -1]`` is read.
+A network's calls go from the first to the last, so a direction from the last to the
+first needs all inputs at once: the network has one cell for every call, each with
+crossbars of its own. Cells whose results nothing reads are left out, such as all but
+one of the backward direction where ``out[:, -1]`` is read.
 """
 
 import numpy as np
@@ -19,8 +20,8 @@ CALLS_MAX = 256
 
 
 def written_out(call: Call) -> list[Value] | None:
-    """Import a recurrent node by unrolling it: the states h of all time steps, the final h and, for an LSTM,
-    the final c.
+    """Import a recurrent node by unrolling it: the states h of all time steps, the
+    final h and, for an LSTM, the final c.
 
     None: the layer's input comes call by call, as a network's calls do.
     """
@@ -67,7 +68,8 @@ def _input(call: Call, value: Value, places: Ints) -> Op:
 
 
 def _first(call: Call, index: int, layout: int) -> list[Op] | None:
-    """Return operators for the initial state of each direction, operand number ``index``; None if it is 0."""
+    """Return operators for the initial state of each direction, operand number
+    ``index``; None if it is 0."""
     value = call.values[index] if index < len(call.values) else None
     if value is None:
         if start_of(call, index):
@@ -78,8 +80,8 @@ def _first(call: Call, index: int, layout: int) -> list[Op] | None:
 
 
 def _run(call: Call, number: int, inputs: list[Op], order: range, first: list[Op]) -> list[list[Op]]:
-    """Return the states after each time step when direction number ``number`` takes the inputs in the order
-    ``order``. ``first``: its states before; empty: 0."""
+    """Return the states after each time step when direction number ``number`` takes the
+    inputs in the order ``order``. ``first``: its states before; empty: 0."""
     gates, states = gates_of(call, number), first
     by_call = dict[int, list[Op]]()
     for t in order:
@@ -88,8 +90,8 @@ def _run(call: Call, number: int, inputs: list[Op], order: range, first: list[Op
 
 
 def _laid(value: Value, op: Op, axes: tuple[int, ...]) -> Value:
-    """Return the vector ``op`` as a value of shape (*axes, n, H). The vector holds the axes ``axes`` in this
-    order, then the features H."""
+    """Return the vector ``op`` as a value of shape (*axes, n, H). The vector holds the
+    axes ``axes`` in this order, then the features H."""
     first = np.arange(op.shape[0]).reshape(*axes, 1, -1)
     samples = np.unique(value.places // value.size)
     return value.then(op, first + samples[:, None] * op.shape[0])

@@ -1,9 +1,9 @@
 """Import of ConvTranspose, 1-D and 2-D, as a convolution of sub-pixel kernels.
 
-With a stride s the result in row s * q + r is a sum of inputs in rows q + j, where r and j do not depend on
-q: one product of the small map computes a block of s x t results. Zeros inserted between the inputs would
-take s * t times the cycles. (Shi et al., Is the deconvolution layer the same as a convolutional layer?,
-arXiv:1609.07009.)
+With a stride s the result in row s * q + r is a sum of inputs in rows q + j, where r
+and j do not depend on q: one product of the small map computes a block of s x t
+results. Zeros inserted between the inputs would take s * t times the cycles. (Shi et
+al., Is the deconvolution layer the same as a convolutional layer?, arXiv:1609.07009.)
 """
 
 import itertools
@@ -25,8 +25,9 @@ STEP_MAX = 255
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a transposed convolution with ``size`` inputs. Outputs are numbered stride * q + r; an
-    output with phase r reads inputs q + j, for the distances j that ``taps`` lists."""
+    """One axis of a transposed convolution with ``size`` inputs. Outputs are numbered
+    stride * q + r; an output with phase r reads inputs q + j, for the distances j
+    that ``taps`` lists."""
 
     size: int
     kernel: int
@@ -37,8 +38,8 @@ class Axis:
 
     @property
     def taps(self) -> list[tuple[int, int, int]]:
-        """Triples (phase r, distance j, kernel row i) of the transposed convolution: ``r + before = stride *
-        j + dilation * i``."""
+        """Triples (phase r, distance j, kernel row i) of the transposed convolution:
+        ``r + before = stride * j + dilation * i``."""
         pairs = itertools.product(range(self.stride), range(self.kernel))
         distances = ((r, *divmod(r + self.before - self.dilation * i, self.stride), i) for r, i in pairs)
         return [(r, j, i) for r, j, remainder, i in distances if remainder == 0]
@@ -55,13 +56,14 @@ class Axis:
 
     @property
     def rest(self) -> int:
-        """Number of zeros to add after the inputs of the axis; negative if the last inputs are not read."""
+        """Number of zeros to add after the inputs of the axis; negative if the last
+        inputs are not read."""
         return -(-self.outputs // self.stride) - 1 + self.reach - self.size - self.border
 
 
 def transposed(call: Call) -> Value:
-    """Import a transposed convolution with kernels (C, M / groups, kh, kw), or (C, M / groups, k) in one
-    dimension."""
+    """Import a transposed convolution with kernels (C, M / groups, kh, kw), or (C, M /
+    groups, k) in one dimension."""
     kernels, groups = np.asarray(call.constant(1), np.float64), int(call.a.get("group", 1))
     if len(call.computed) > 1:
         raise call.refused("its bias is computed; use constant parameters")
@@ -99,8 +101,8 @@ def transposed(call: Call) -> Value:
 
 
 def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
-    """Return the row axis and the column axis of a transposed convolution. A 1-D convolution has a single
-    row."""
+    """Return the row axis and the column axis of a transposed convolution. A 1-D
+    convolution has a single row."""
     rank, mode, sizes = value.places.ndim - 2, call.a.get("auto_pad", "NOTSET"), call.a.get("output_shape")
     usual = (("strides", 1), ("dilations", 1), ("output_padding", 0))
     numbers = [_numbers(call, name, rank, default) for name, default in usual]
@@ -120,8 +122,8 @@ def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
 
 
 def _numbers(call: Call, name: str, count: int, default: int) -> list[int]:
-    """Return the attribute ``name`` of the node as ``count`` numbers, each at least ``default``. If the
-    attribute is missing, each number is ``default``."""
+    """Return the attribute ``name`` of the node as ``count`` numbers, each at least
+    ``default``. If the attribute is missing, each number is ``default``."""
     numbers = [int(v) for v in call.a.get(name, [default] * count)]
     if len(numbers) != count or not default <= min(numbers) <= max(numbers) <= STEP_MAX:
         raise call.refused(f"{name} are {numbers}; accepted: {count} numbers from {default} to {STEP_MAX}")

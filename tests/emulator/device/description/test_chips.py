@@ -1,4 +1,5 @@
-"""Chip descriptions: presets load with a source for every value; errors name file, field, value, range."""
+"""Chip descriptions: presets load with a source for every value; errors name file,
+field, value, range."""
 
 import json
 
@@ -30,7 +31,8 @@ def test_every_preset_value_has_a_source(name):
         if section != "card" and isinstance(fields, dict):
             for field in fields:
                 assert chip.sources[f"{section}.{field}"], f"{section}.{field} has no source"
-    # The paper's neuron is not public: a whole chip's neuron is illustrative, only single devices are cited.
+    # The paper's neuron is not public: a whole chip's neuron is illustrative, only
+    # single devices are cited.
     if not device:
         assert all("illustrative" in s for f, s in chip.sources.items() if f.startswith("neuron."))
     assert "adfm" not in str(content), "no value is the 2024 paper's"
@@ -149,7 +151,8 @@ def test_cards_of_measured_devices():
 
 
 def test_phase_change_cells_over_any_chip_are_those_of_the_source():
-    """Deviation and drift a day after programming at half of 25 uS, by the source's constants, here again."""
+    """Deviation and drift a day after programming at half of 25 uS, by the source's
+    constants, here again."""
     chip = load_chip("dendritic-analog+pcm-joshi2020")
     x, age = 0.5, np.log(86400 / 20)
     nu, apart = max(0.0244 - 0.0155 * np.log(x), 0.049), -0.0059 - 0.0125 * np.log(x)
@@ -163,7 +166,8 @@ def test_phase_change_cells_over_any_chip_are_those_of_the_source():
 
 
 def test_the_published_tunnel_diode_and_the_error_on_its_card(tmp_path):
-    """Equation 5 and the row GI401A of Table 2 of 10.1016/j.neucom.2025.129454, written out here again."""
+    """Equation 5 and the row GI401A of Table 2 of 10.1016/j.neucom.2025.129454,
+    written out here again."""
 
     def published(v):
         diode = 1.16e-7 * (np.exp(v / 0.066) - np.exp(-v / 0.066))

@@ -1,4 +1,5 @@
-"""Intervals of device cards hold the truth as often as they state; the benchmark's own laws and draws."""
+"""Intervals of device cards hold the truth as often as they state; the benchmark's
+own laws and draws."""
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from benchmarks.card_coverage import covered
 
 @pytest.mark.long
 def test_intervals_of_cards_hold_the_truth() -> None:
-    """400 devices of six laws: at 95 % some 1240 intervals are 93 to 97 % right by four standard
-    deviations."""
+    """400 devices of six laws: at 95 % some 1240 intervals are 93 to 97 % right by four
+    standard deviations."""
     hits, refused = covered(400, seed=3)
     inside = np.concatenate(list(hits.values()))
     assert refused < 10

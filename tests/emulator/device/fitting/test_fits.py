@@ -1,4 +1,5 @@
-"""Measured data with known parameters give them back; impossible data are refused with the reason."""
+"""Measured data with known parameters give them back; impossible data are
+refused with the reason."""
 
 import re
 
@@ -17,7 +18,8 @@ from tests.stimulus import trace
 
 
 def measured(folder, header, *columns):
-    """Written and read back; ``header`` names quantity and unit of each column, and the device perhaps."""
+    """Written and read back; ``header`` names quantity and unit of each column, and
+    the device perhaps."""
     rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
     (folder / "measured.csv").write_text("\n".join([header, *rows]) + "\n")
     quantities = [name.split("_")[0] for name in header.split(",")]
@@ -106,7 +108,8 @@ def test_points_below_0_are_kept(tmp_path, model):
 V, UNIT = np.linspace(0, 0.6, 241), np.linspace(0, 1, 50)
 ESAKI, GRAINS = Esaki().current(V), 1e-8 * np.random.default_rng(11).random(len(V))
 FOLD = np.interp(np.linspace(0, 3, 180), range(4), [0.0, 1.0, 0.4, 1.2]), np.linspace(0, 3e-3, 180)
-"""A current sweep through the fold of a threshold switch: 0..1 V, back to 0.4 V, on to 1.2 V."""
+"""A current sweep through the fold of a threshold switch: 0..1 V, back to
+0.4 V, on to 1.2 V."""
 SATURATES = 1e-3 * np.minimum(V / 0.2, 1.0)
 BELOW_0 = 1e-6 * np.exp(-np.square(np.linspace(-3, 1, 121) + 1.2) / 0.18)
 NOISE = r"scatter by \d+% of the largest|does not fall|differ by"
@@ -222,7 +225,8 @@ def of_cells(folder, target, got):
 
 
 def test_few_cells_a_target_are_right_on_average(tmp_path):
-    """Targets whose cells came out alike by chance weigh no more than others; good cells are not refused."""
+    """Targets whose cells came out alike by chance weigh no more than others; good
+    cells are not refused."""
     found, rng, target = [], np.random.default_rng(5), np.repeat(np.linspace(5.0, 60.0, 16), 10)
     for _ in range(60):
         fit = of_cells(tmp_path, target, target + rng.standard_normal(len(target)))
@@ -301,7 +305,8 @@ def cycles(tmp_path, count, *, noise):
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_every_cycle_of_pulses_is_fitted(tmp_path, count):
-    """The usual measurement runs up and down several times; one fit of its largest value is none."""
+    """The usual measurement runs up and down several times; one fit of its
+    largest value is none."""
     fit = fit_ecram(cycles(tmp_path, count, noise=0.1))
     assert len(fit.branches) == 2 * count
     assert fit.values["step_up"] == pytest.approx(0.04, rel=0.1)
@@ -312,7 +317,8 @@ def test_every_cycle_of_pulses_is_fitted(tmp_path, count):
 
 @pytest.mark.parametrize(("model", "more"), [("tunnel", 0.9), ("table", 1.1)])
 def test_held_out_points_of_a_curve_miss_by_their_noise(tmp_path, model, more):
-    """A law by the noise; a table, which goes through its points, by more than on those it saw."""
+    """A law by the noise; a table, which goes through its points, by more
+    than on those it saw."""
     v = np.random.default_rng(3).permutation(V)
     data = measured(tmp_path, "voltage_V,current_A", v, noisy(Tunnel(0.1, 1e-3).current(v), 0.01))
     fit = fit_ndr(data, model)

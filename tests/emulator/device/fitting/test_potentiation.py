@@ -1,4 +1,5 @@
-"""Potentiation and depression straight from a table of steps: steps, spread and noise are told apart."""
+"""Potentiation and depression straight from a table of steps: steps, spread and
+noise are told apart."""
 
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def rows(spread: float = 0.0, read: float = 0.0, seed: int = 1) -> list[tuple[in
 
 
 def written(folder: Path, table: list[tuple[int, float, str, str, int]], wide: bool = False) -> Path:
-    """The rows as a CSV file of conductances of 10 to 60 uS, or of currents, a column a device."""
+    """The rows as a CSV file of conductances of 10 to 60 uS, or of currents,
+    a column a device."""
     lines = ["pulse,conductance_uS,direction,device,cycle"]
     lines += [f"{n},{35 + 25 * w:.5f},{way},{name},{cycle}" for n, w, way, name, cycle in table]
     if wide:
@@ -63,7 +65,8 @@ def fitted(path: Path):
 
 
 def test_equal_runs_have_no_noise_whatever_their_shape(tmp_path: Path) -> None:
-    """Eight equal S-shaped runs: steps that differ across an entry of the table are not noise."""
+    """Eight equal S-shaped runs: steps that differ across an entry of the
+    table are not noise."""
     up = np.tanh((np.arange(COUNT) - COUNT / 2) / 9)
     table = [
         (pulse, w, direction, "d", cycle)
@@ -91,7 +94,8 @@ def test_steps_spread_and_noise_are_told_apart(tmp_path: Path, spread: float, re
 
 @pytest.mark.parametrize("cycles", [2, 4, 5, 10])
 def test_every_run_has_pulses_that_are_held_out(tmp_path: Path, cycles: int) -> None:
-    """However many rows have one pulse number; rows of the same runs, as they come, are held out alike."""
+    """However many rows have one pulse number; rows of the same runs, as they come,
+    are held out alike."""
     table = [row for row in rows(seed=2) if row[3] == "d0"]
     table = [(*row[:4], cycle) for row in table if row[4] == 0 for cycle in range(cycles)]
     data = measured(written(tmp_path, table))

@@ -1,4 +1,5 @@
-"""Pulse responses straight from an ECRAM's law: steps, ranges, bounds and noise are told apart."""
+"""Pulse responses straight from an ECRAM's law: steps, ranges, bounds and
+noise are told apart."""
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def of_traces(g_uS):
 
 @pytest.mark.parametrize("spread", [{}, {"step": 0.1}, {"asymmetry": 0.1}, {"bound": 0.1}], ids=str)
 def test_what_differs_between_devices_is_told_apart(spread):
-    """Steps that differ up and down do not differ between devices, and a device's range is no noise."""
+    """Steps that differ up and down do not differ between devices, and a device's
+    range is no noise."""
     rng = np.random.default_rng(2)
     model = LinearStep(step_up=0.04, step_down=0.02, w_min=-1, w_max=1, gamma_up=0.3, gamma_down=0.1)
     drawn = EcramSpread(**{f"{name}_sigma": part for name, part in spread.items()})
@@ -56,7 +58,8 @@ def test_pulses_at_the_bound_say_nothing_of_noise(count):
 
 @pytest.mark.parametrize("model", ["linear-step", "exponential"])
 def test_what_the_law_misses_is_no_noise(model):
-    """Eight equal runs of an S-shaped response; pulses that vary show beside the same misfit."""
+    """Eight equal runs of an S-shaped response; pulses that vary show
+    beside the same misfit."""
     s_shaped = 10 + 50 / (1 + np.exp((50 - np.arange(101)) / 8))
     clean = np.r_[s_shaped[0], np.tile(np.r_[s_shaped[1:], s_shaped[-2::-1]], 8)]
     fit = fit_ecram(of_traces([clean]), model)
@@ -66,7 +69,8 @@ def test_what_the_law_misses_is_no_noise(model):
 
 
 def test_noise_of_a_law_that_is_missed_is_what_repeats_show():
-    """Steps of 0.08 (1 - w^2) that vary by themselves: an S that no law has, beside its noise."""
+    """Steps of 0.08 (1 - w^2) that vary by themselves: an S that no law has,
+    beside its noise."""
     found, rng = [], np.random.default_rng(0)
     for _ in range(5):
         w, states = -0.98, [-0.98]
@@ -113,8 +117,8 @@ def test_a_device_that_is_at_its_bound_at_once(model):
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_read_noise_is_no_cycle_to_cycle_deviation(noise):
-    """A step of 0.02 that varies by twice itself, under read noise of a step; means of ten devices' runs.
-    Neither noise is a misfit of the law, which holds."""
+    """A step of 0.02 that varies by twice itself, under read noise of a step; means of
+    ten devices' runs. Neither noise is a misfit of the law, which holds."""
     model = LinearStep(step_up=0.02, step_down=0.02, w_min=-1, w_max=1, cycle_sigma=2.0)
     found, misfits, residuals = [], [], []
     for seed in range(10):

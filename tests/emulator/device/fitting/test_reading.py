@@ -1,4 +1,5 @@
-"""Measurements as instruments write them: delimiters, units, encodings; what cannot be read says why."""
+"""Measurements as instruments write them: delimiters, units, encodings; what cannot
+be read says why."""
 
 from pathlib import Path
 
@@ -21,7 +22,8 @@ SWEEP = [(0.001 * k, 1e-6 * (k + 0.5)) for k in range(12)]
 
 
 def sweep(header: str, row: str, volts: float = 1.0, amperes: float = 1e6) -> str:
-    """``SWEEP`` under a header, each row as the format ``row`` has it, in parts of a volt and an ampere."""
+    """``SWEEP`` under a header, each row as the format ``row`` has it, in parts of a
+    volt and an ampere."""
     return "\n".join([header, *(row.format(v * volts, i * amperes) for v, i in SWEEP)])
 
 
@@ -66,7 +68,8 @@ def test_headers_delimiters_and_units(tmp_path, header, columns):
 @pytest.mark.parametrize("value", ["{k}", "300"], ids=["varies", "constant"])
 @pytest.mark.parametrize("name", ["temperature_K", "devcie", ""])
 def test_a_column_that_no_model_knows_is_refused_by_name(tmp_path, name, value):
-    """Rows of two temperatures are not of one device; a misspelt column is not without effect."""
+    """Rows of two temperatures are not of one device; a misspelt column is
+    not without effect."""
     rows = "".join(f"{k},{value.format(k=k)},3\n" for k in range(4))
     text = f"voltage_V,{name},current_uA\n{rows}"
     with pytest.raises(DatasetError, match=f"x.csv: column '{name}' is none of voltage, current, device"):

@@ -1,4 +1,5 @@
-"""The learner against a naive model and the compiled one, state by state; statistics of what is drawn."""
+"""The learner against a naive model and the compiled one, state by state; statistics
+of what is drawn."""
 
 import dataclasses
 from functools import partial
@@ -59,7 +60,8 @@ BESIDE = (
     {"transfer": True, "noisy_readings": True},
     {"tuned": True, "tiles": True, "noisy_readings": True},
 )
-"""What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
+"""What layers have besides weights, devices whose pulses are taken one after the
+other, and tables."""
 SLOTS = [(0, 1), (1, 2), (2, 15), (0, 31)]
 SLOTS_IN_BETWEEN = SLOTS[2:3]
 """Seeds and numbers of time slots in a pulse train."""
@@ -98,7 +100,8 @@ def is_naive(learning: Learning, seed: int, count: int = 6) -> None:
 
 
 def is_compiled(learning: Learning, seed: int, first: int) -> None:
-    """The compiled learner counts and does what the plain one does, with read noise and without."""
+    """The compiled learner counts and does what the plain one does, with read
+    noise and without."""
     x, labels = samples(learning, seed, 12)
     for noise in (True, False):
         plain, fast = (kind(learning, seed=5, noise=noise) for kind in (Learner, FastLearner))
@@ -123,8 +126,8 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
 
 
 def with_parts(learning: Learning, **changes: Any) -> Learning:
-    """Every layer with ``changes``; those of its ECRAMs, fast devices and tiles are dictionaries, of which
-    what such a part does not have is left out."""
+    """Every layer with ``changes``; those of its ECRAMs, fast devices and tiles are
+    dictionaries, of which what such a part does not have is left out."""
     layers = []
     for layer in learning.layers:
         fields = dict(changes)
@@ -152,8 +155,9 @@ def beyond_codes(learning: Learning) -> Learning:
 
 
 def faint(learning: Learning) -> Learning:
-    """Every error and every reading gives pulses, and many of them are of one step: outputs are 254 or 253,
-    one ECRAM's state more gives one code more or less, and fast devices are a code off their references."""
+    """Every error and every reading gives pulses, and many of them are of one step:
+    outputs are 254 or 253, one ECRAM's state more gives one code more or less, and fast
+    devices are a code off their references."""
     curves, segments = learning.program.curve_base.shape
     nodes = np.repeat(254 - np.arange(curves)[:, None] % 2, segments + 1, axis=1)
     often = {"rate": 65535, "shift": 0, "threshold": 1, "every": 1, "ratio": 1}
@@ -169,7 +173,8 @@ def faint(learning: Learning) -> Learning:
 
 
 def slow(learning: Learning) -> Learning:
-    """Hidden columns and ECRAMs have the least probability of a pulse, and errors of less than a code."""
+    """Hidden columns and ECRAMs have the least probability of a pulse, and errors of
+    less than a code."""
     least = {"back_bits": 4, "slope_shift": 29}
     slowed = with_parts(learning, **least, column_shift=63, tuned={"shift": 63})
     last = dataclasses.replace(learning.layers[-1], **least)
@@ -177,8 +182,8 @@ def slow(learning: Learning) -> Learning:
 
 
 def saturated(learning: Learning) -> Learning:
-    """The neurons before the last layer are at the end of their curves, so that no error comes back through
-    them; the layer before has errors of read noise alone."""
+    """The neurons before the last layer are at the end of their curves, so that no
+    error comes back through them; the layer before has errors of read noise alone."""
     layers = list(learning.layers)
     bias = np.full(layers[-2].columns, 1 << 29, np.int32)
     layers[-2] = dataclasses.replace(layers[-2], bias=bias, back_sigma=60_000)
@@ -417,7 +422,8 @@ LIMIT = 5.0
 
 @pytest.mark.long
 def test_words_of_neighbours_are_uncorrelated() -> None:
-    """Rows, columns, updates and seeds, and rectangles of devices: every bit against every other."""
+    """Rows, columns, updates and seeds, and rectangles of devices: every bit
+    against every other."""
     side = 1 << 7
     key = key_of(5, DOMAIN_CYCLE, 0, 0)
     k, m = np.arange(side + 1)[:, None], np.arange(side + 1)

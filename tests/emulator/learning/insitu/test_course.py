@@ -1,4 +1,5 @@
-"""A course: every sample once an epoch, in an order of its own, and the same after it was left."""
+"""A course: every sample once an epoch, in an order of its own, and the same
+after it was left."""
 
 import signal
 from pathlib import Path
@@ -17,7 +18,8 @@ LABELS = np.arange(COUNT) % 7
 
 
 class Board:
-    """Notes what it is shown; answers to classes below 3 are right, and of two layers pulses are known."""
+    """Notes what it is shown; answers to classes below 3 are right, and of two layers
+    pulses are known."""
 
     def __init__(self) -> None:
         self.shown: list[int] = []

@@ -1,4 +1,5 @@
-"""The place of a device: states, asymmetry and noise, measured on its steps; networks in floats."""
+"""The place of a device: states, asymmetry and noise, measured on its steps;
+networks in floats."""
 
 from dataclasses import replace
 
@@ -100,7 +101,8 @@ def test_a_table_of_64_steps_is_improved_step_by_step() -> None:
 
 
 def test_an_exponential_law_learns_as_a_table_of_its_steps() -> None:
-    """On -1..1 where the law has 0..1; its noise, a part of the range, is the same at every state."""
+    """On -1..1 where the law has 0..1; its noise, a part of the range, is the
+    same at every state."""
     law = Exponential(pulses=1000, a_up=6488.0, a_down=531.0, cycle_sigma=0.01)
     table = law_of_weights(load_chip("ideal+rram-gong2018"), "rram-gong2018")
     w = np.linspace(-0.95, 0.95, 20)
@@ -111,7 +113,8 @@ def test_an_exponential_law_learns_as_a_table_of_its_steps() -> None:
 
 
 def test_the_float_network_descends_the_cross_entropy() -> None:
-    """One update from a start is the numerical gradient of the network's own loss, through all layers."""
+    """One update from a start is the numerical gradient of the network's own loss,
+    through all layers."""
     plan = insitu.Plan(widths=(64, 6, 5, 10), rate=0.1, hidden_rate=0.5, seed=3, rule="tiki-taka", bound=1.5)
     ready = insitu.prepare(plan, load_chip("ideal"), LINEAR, ALIKE, X[:64])
     start, after = (
@@ -147,7 +150,8 @@ def test_the_float_network_descends_the_cross_entropy() -> None:
 
 
 def test_a_start_that_is_taken_up_again_is_the_one_prepared() -> None:
-    """With another rule, rate, bound and device: the same program, states and devices as prepared anew."""
+    """With another rule, rate, bound and device: the same program, states and devices
+    as prepared anew."""
     chip, spread = load_chip("wan2022"), EcramSpread(step_sigma=0.3)
     first = insitu.Plan(widths=(64, 6, 10), seed=4)
     other = replace(first, rule="agad", rate=0.01, bound=2.0)

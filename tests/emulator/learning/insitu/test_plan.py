@@ -1,4 +1,5 @@
-"""A chip that is ready to learn: laws of devices, errors against float gradients, and that it learns."""
+"""A chip that is ready to learn: laws of devices, errors against float gradients,
+and that it learns."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +47,8 @@ def prepared(
 def pulsed(
     law: LinearStep | StepTable, spread: EcramSpread, start: float, ups: Sequence[bool], count: int
 ) -> np.ndarray:
-    """States (P + 1, count), of the nominal bound, of ``count`` devices pulsed one by one; ``ups`` (P,)."""
+    """States (P + 1, count), of the nominal bound, of ``count`` devices pulsed one by
+    one; ``ups`` (P,)."""
     what = devices_of(law, spread)
     k = np.arange(count)
     own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
@@ -91,7 +93,8 @@ def test_a_device_of_16_levels_moves_by_steps_of_an_eighth() -> None:
 
 @pytest.mark.parametrize(("up", "down"), [(0.25, 0.0), (0.0, 0.25), (0.0, 0.0)])
 def test_a_device_may_move_one_way_only_or_never(up: float, down: float) -> None:
-    """No spread gives a step to the other way; the step that there is spreads about its own mean."""
+    """No spread gives a step to the other way; the step that there is spreads
+    about its own mean."""
     law = devices_of(
         replace(IDEAL, step_up=up, step_down=down), EcramSpread(step_sigma=0.3, asymmetry_sigma=0.1)
     )
@@ -106,7 +109,8 @@ def test_a_device_may_move_one_way_only_or_never(up: float, down: float) -> None
 @pytest.mark.parametrize(("up", "down"), [(0.05, 0.05), (0.05, 0.0), (0.0, 0.05)])
 @pytest.mark.parametrize("sigma", [0.3, 0.78, 1.0])
 def test_log_normal_steps_have_the_stated_median_and_deviation(sigma: float, up: float, down: float) -> None:
-    """Against SciPy's distribution; sums of two table entries come within 0.07 of it, the draws add 0.02."""
+    """Against SciPy's distribution; sums of two table entries come within 0.07 of it,
+    the draws add 0.02."""
     what = devices_of(
         replace(IDEAL, step_up=up, step_down=down), EcramSpread(step_sigma=sigma, log_normal=True)
     )
@@ -123,8 +127,9 @@ def test_log_normal_steps_have_the_stated_median_and_deviation(sigma: float, up:
 
 
 def test_pulses_of_one_update_are_one_after_the_other_where_steps_are_coarse() -> None:
-    """5 pulses of a law that falls toward its bound end where 5 updates of one pulse do, up to their noise,
-    which is drawn anew for each pulse; a fine device takes them at the state before."""
+    """5 pulses of a law that falls toward its bound end where 5 updates of one pulse
+    do, up to their noise, which is drawn anew for each pulse; a fine device takes them
+    at the state before."""
     count, cycle = 4000, 0.4
     for step, after_one_another in ((0.4622, True), (0.01, False)):
         law = replace(SOFT, step_up=step, step_down=step, cycle_sigma=cycle)
@@ -142,8 +147,8 @@ def test_pulses_of_one_update_are_one_after_the_other_where_steps_are_coarse() -
 
 
 def soft_table(step: float, noise: float, *, down: float = 1.0, entries: int = 40) -> StepTable:
-    """Steps that fall to 0 at the bound, up and ``down`` times as large down; ``noise`` at the bounds' ends
-    twice that in the middle."""
+    """Steps that fall to 0 at the bound, up and ``down`` times as large down; ``noise``
+    at the bounds' ends twice that in the middle."""
     w = (np.arange(entries) + 0.5) * 2 / entries - 1
     noises = tuple((noise * (1 + np.abs(w))).tolist())
     return StepTable(
@@ -174,7 +179,8 @@ def test_a_table_of_a_linear_law_moves_devices_as_that_law() -> None:
 
 
 def test_devices_of_a_table_differ_by_a_factor_of_both_ways() -> None:
-    """With steps down a fifth of those up: no device stops, and all settle at the same state."""
+    """With steps down a fifth of those up: no device stops, and all settle
+    at the same state."""
     law, spread = soft_table(0.02, 0.0, down=0.2), EcramSpread(step_sigma=0.2)
     settled = pulsed(law, spread, 0.0, [True, False] * 1000, 500)[1000:].mean(axis=0)
     assert np.ptp(settled) < 0.05
@@ -217,7 +223,8 @@ def test_the_table_has_the_normal_laws_moments() -> None:
 
 @pytest.mark.parametrize(("activation", "bound"), [("ndr", 1.0), ("sigmoid", 0.7), ("relu", 2.0)])
 def test_errors_are_the_float_networks_gradients(activation: str, bound: float) -> None:
-    """Of the cross entropy of sigmoids, by differences of the loss, for every neuron of every layer."""
+    """Of the cross entropy of sigmoids, by differences of the loss, for every
+    neuron of every layer."""
     spans = {"bound": bound, "span": 3.0, "back_span": 2.0}
     ready = prepared(Plan(widths=(64, 12, 9, 10), activation=activation, start=2.0, seed=2, **spans))
     learner = Learner(ready.learning)
@@ -232,7 +239,8 @@ def test_errors_are_the_float_networks_gradients(activation: str, bound: float) 
 
 
 def slopes(network: Any, x: np.ndarray, label: int, at: int, by_height: bool = False) -> np.ndarray:
-    """dLoss by every pre-activation of layer ``at``, or by its neurons' heights, by central differences."""
+    """dLoss by every pre-activation of layer ``at``, or by its neurons' heights, by
+    central differences."""
     layers = [product.dense for product in network.products]
 
     def loss(unit: int, by: float) -> float:
@@ -257,8 +265,8 @@ def follows(found: list[np.ndarray], wanted: list[np.ndarray], likeness: float, 
 
 
 def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
-    """What trains move every ECRAM of both layers by, on average, against differences of the loss by its
-    state."""
+    """What trains move every ECRAM of both layers by, on average, against differences
+    of the loss by its state."""
     rate, ecram = 0.004, load_chip("dendritic-ndr").ecram
     plan = Plan(widths=(64, 12, 9, 10), neuron_rate=rate, start=2.0, span=3.0, back_span=2.0, seed=2)
     ready = prepared(plan, "dendritic-ndr")
@@ -331,8 +339,9 @@ def test_symmetry_points_of_even_steps_are_bounds() -> None:
 
 @pytest.mark.long
 def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
-    """Soft bounds, 30 % of spread, 20 % of asymmetry: Tiki-Taka is right more often on digits, unless its
-    references are off, and so is AGAD, which has none; each at a rate that was good over five seeds."""
+    """Soft bounds, 30 % of spread, 20 % of asymmetry: Tiki-Taka is right more often on
+    digits, unless its references are off, and so is AGAD, which has none; each at a
+    rate that was good over five seeds."""
     law = replace(SOFT, step_up=0.004, step_down=0.004, cycle_sigma=0.3)
     spread, right = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2), {}
     for rule, how in {
@@ -348,9 +357,10 @@ def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
 
 @pytest.mark.parametrize("states", [4, 10])
 def test_tiles_learn_where_few_states_stop_one_device(states: int) -> None:
-    """Soft bounds of arXiv 2510.02516, 30 % of spread and noise: sums over four tiles are right more often
-    than plain pulses, and with 4 states than Tiki-Taka 1, two tiles of which the last one weighs nothing;
-    each at a rate that was good on other seeds."""
+    """Soft bounds of arXiv 2510.02516, 30 % of spread and noise: sums over four
+    tiles are right more often than plain pulses, and with 4 states than Tiki-Taka
+    1, two tiles of which the last one weighs nothing; each at a rate that was
+    good on other seeds."""
     law = replace(SOFT, step_up=2 / states, step_down=2 / states, cycle_sigma=0.3)
     spread, right = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.01), {}
     for rule, how in {

@@ -40,7 +40,8 @@ MISMATCHED = changed("wan2022", readout={"gain_mismatch_percent": 3.0, "offset_m
 
 @pytest.mark.parametrize(("bound", "rate"), [(0.4, 0.003), (1.0, 0.05), (3.0, 0.003)])
 def test_rates_and_spans_are_in_weights_of_1(bound: float, rate: float) -> None:
-    """A pulse of either direction is 0.002 on average, of the bound: a full input and an error of 1."""
+    """A pulse of either direction is 0.002 on average, of the bound: a full input
+    and an error of 1."""
     law = dataclasses.replace(IDEAL, step_up=0.003, step_down=0.001)
     plan = Plan(widths=WIDTHS, activation="sigmoid", rate=rate, hidden_rate=0.5, bound=bound, seed=2)
     ready = prepared(plan, law=law)
@@ -90,7 +91,8 @@ def test_a_table_moves_on_average_by_what_its_states_do() -> None:
 def test_the_resolution_is_the_finest_that_holds_the_largest_step(
     step: float, sigma: float, shift: int
 ) -> None:
-    """Steps are below 4096 / 64 of 2^-shift states; the largest is three deviations above the mean."""
+    """Steps are below 4096 / 64 of 2^-shift states; the largest is three
+    deviations above the mean."""
     law = devices_of(replace(IDEAL, step_up=step, step_down=step), EcramSpread(step_sigma=sigma))
     assert law.step_shift == shift
     assert law.step.sum() / 8 == pytest.approx(step * 2.0**shift / 64 * STATE_ONE, abs=0.2)
@@ -135,8 +137,8 @@ def test_a_threshold_is_of_1_to_65535_codes(threshold: float) -> None:
 
 
 def test_rates_and_readings_of_tiles() -> None:
-    """The rate is that of the last tile, as if it were the weight; a reading gives a pulse for as much as
-    ``threshold`` pulses had moved the tile, on average."""
+    """The rate is that of the last tile, as if it were the weight; a reading gives a
+    pulse for as much as ``threshold`` pulses had moved the tile, on average."""
     law, spread = dataclasses.replace(SOFT, step_up=0.03, step_down=0.01), EcramSpread(asymmetry_sigma=0.1)
     how = {"rule": "residual", "tiles": 4, "gamma": 0.4, "threshold": 5.0, "rate": 0.01, "slots": 31}
     ready = prepared(Plan(widths=(64, 10), seed=3, **how), law=law, spread=spread)
@@ -182,7 +184,8 @@ def test_draws_of_a_seed_by_hand() -> None:
 
 
 def test_multipliers_use_their_bits() -> None:
-    """Slopes and biases are of 17 bits, as fine as these go; a bias row is one with a full input."""
+    """Slopes and biases are of 17 bits, as fine as these go; a bias row is one
+    with a full input."""
     ready = prepare(Plan(widths=WIDTHS, seed=3), MISMATCHED, IDEAL, ALIKE, X[:64])
     program = ready.learning.program
     for layer, rules in zip(program.layers, ready.learning.layers, strict=True):
@@ -196,7 +199,8 @@ def test_multipliers_use_their_bits() -> None:
 
 
 def test_slopes_of_few_bits_are_not_shifted() -> None:
-    """Slopes of neurons that hardly rise, such as those of a layer whose only device is weak."""
+    """Slopes of neurons that hardly rise, such as those of a layer whose
+    only device is weak."""
     plan = Plan(widths=(64, 12, 10), seed=3)
     ready = prepared(plan)
     network, mapped = ready.start
@@ -210,7 +214,8 @@ def test_slopes_of_few_bits_are_not_shifted() -> None:
 
 
 def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
-    """But for the rate and the seed; what `learn` has no name for is 1 for weights, 12 and 4 for spans."""
+    """But for the rate and the seed; what `learn` has no name for is 1 for weights,
+    12 and 4 for spans."""
     verb, plan = inspect.signature(ndrite.learn).parameters, Plan(widths=(4, 2))
     fields = {f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)}
     for name in ("hidden_rate", "neuron_rate", "slots", "rule", "reference_error", "bound"):
@@ -229,7 +234,8 @@ def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
 
 
 def test_of_a_chip_only_converters_neurons_and_read_noise_count() -> None:
-    """Of cells that go through 255 levels each way; wires, faults, drift and errors of programming do not."""
+    """Of cells that go through 255 levels each way; wires, faults, drift and errors of
+    programming do not."""
     cell = {
         "levels": 4,
         "weight_bits": 8,
@@ -268,7 +274,8 @@ def test_both_bounds_spread_about_their_own_means(lower: float | None) -> None:
 
 @pytest.mark.parametrize(("chip", "bound", "rate"), [("ideal", 0.5, 0.0), ("dendritic-ndr", 2.0, 0.01)])
 def test_what_has_learned_computes_what_its_floats_do(chip: str, bound: float, rate: float) -> None:
-    """At the outputs' step, after a file's round too: the die's program is the one that learned."""
+    """At the outputs' step, after a file's round too: the die's program is the
+    one that learned."""
     plan = Plan(widths=(64, 12, 9, 10), bound=bound, neuron_rate=rate, span=4.0, start=2.0, seed=3)
     ready: Prepared = prepared(plan, chip, spread=EcramSpread(bound_sigma=0.1))
     rng = np.random.default_rng(1)
@@ -297,7 +304,8 @@ def test_what_has_learned_computes_what_its_floats_do(chip: str, bound: float, r
 @pytest.mark.parametrize("tunes", ["peak_current", "peak_voltage"])
 @pytest.mark.parametrize("percent", [0.0, 2.0])
 def test_a_state_of_an_ecram_selects_the_curve_that_the_die_has_there(tunes: str, percent: float) -> None:
-    """The neurons of a layer share their 32 curves if they are all alike, else each has 32 of its own."""
+    """The neurons of a layer share their 32 curves if they are all alike, else each
+    has 32 of its own."""
     spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": percent}
     factors = {"peak_voltage_low_factor": 0.5, "peak_voltage_high_factor": 1.5}
     factors |= {"states": 2 if tunes == "peak_voltage" else 64}

@@ -1,4 +1,5 @@
-"""Training through maps and through bases: what the trainable form computes, and that it exports exactly."""
+"""Training through maps and through bases: what the trainable form computes, and that
+it exports exactly."""
 
 import dataclasses
 from typing import Any
@@ -65,7 +66,8 @@ def test_gradients_reach_every_parameter_through_a_chip(shape: str, chip: str) -
 
 
 def odd() -> Network:
-    """A kernel with a dilation on a lopsided border of 0.25, NDR neurons of their own curve, an average."""
+    """A kernel with a dilation on a lopsided border of 0.25, NDR neurons of their own
+    curve, an average."""
     rng = np.random.default_rng(8)
     curve = np.array([[-1, 0.3, 1, 5], [0, 0.2, 1, 0.1]], np.float32)
     patches = Patches(shape=(2, 9, 8), kernel=(3, 2), stride=(2, 1), padding=(0, 1, 2, 0), dilation=(1, 3))
@@ -83,7 +85,8 @@ def odd() -> Network:
 
 
 def in_blocks() -> Network:
-    """Kernels of two groups that fill blocks, the second with a map as second operand; a cut average."""
+    """Kernels of two groups that fill blocks, the second with a map as second
+    operand; a cut average."""
     rng = np.random.default_rng(9)
 
     def dense(inputs: int, outputs: int) -> Dense:
@@ -121,8 +124,8 @@ def test_any_network_can_be_gone_on_with(network: Network) -> None:
 
 @pytest.mark.parametrize(("channels", "full"), [(3, False), (12, False), (12, True)])
 def test_kernels_and_full_layers_are_read_through_converters(channels: int, full: bool) -> None:
-    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three. A full layer is given
-    the patches."""
+    """Against tiles converted one by one: 27 rows are one tile of 40, 108 are three. A
+    full layer is given the patches."""
     patches = Patches(shape=(channels, 6, 6), kernel=(3, 3), padding=(1, 1, 1, 1))
     view = dataclasses.replace(FLOAT, adc_bits=5, tile_rows=40, adc_noise=0.3)
     crossbar = Crossbar(patches.inputs, 4, view, None if full else patches)
@@ -149,7 +152,8 @@ def test_kernels_and_full_layers_are_read_through_converters(channels: int, full
 
 
 def test_a_sequence_is_trained_through_converters() -> None:
-    """Later calls of larger values widen a converter's range: gradients pass, and all weights get some."""
+    """Later calls of larger values widen a converter's range: gradients pass, and all
+    weights get some."""
     network = load_network(zoo.lstm())
     model = of_network(network, view_of(load_chip("wan2022"))).train()
     model(torch.rand(4, network.inputs)).square().mean().backward()
@@ -205,7 +209,8 @@ def test_exports_what_it_computes(view: Any, each: bool) -> None:
     assert [node.kind for node in found.nodes] == ["table", "product", "table", "product"]
     assert found.map_shapes == network.map_shapes
     first = found.nodes[0]
-    # The gains and offsets are the row drivers', one a basis; the devices may be every input's own.
+    # The gains and offsets are the row drivers', one a basis; the devices may be
+    # every input's own.
     assert len(np.unique(first.gain)) == len(np.unique(first.shift_by)) == BASES
     alike = len(np.unique(first.activation.peak.reshape(BASES, INPUTS), axis=1)[0]) == 1
     assert alike == (not each)

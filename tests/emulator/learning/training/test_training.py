@@ -1,4 +1,5 @@
-"""Training: what the forward pass is made of, that it learns, exports exactly, and survives interruption."""
+"""Training: what the forward pass is made of, that it learns, exports exactly, and
+survives interruption."""
 
 import dataclasses
 from pathlib import Path
@@ -228,7 +229,8 @@ def test_the_view_is_the_descriptions():
 
 @pytest.mark.parametrize("name", ["joshi2020", "ibm-cmo-hfox-2"])
 def test_read_noise_is_a_dies_own(name):
-    """Of weights of every size: one cell of each pair is at its level, the other at the lowest."""
+    """Of weights of every size: one cell of each pair is at its level, the
+    other at the lowest."""
     chip, rng = load_chip(name), np.random.default_rng(0)
     dense = Dense(rng.uniform(-1, 1, (200, 40)), np.zeros(40))
     die = map_network(Network.chain((dense,), "even"), chip, rng.integers(0, 256, (50, 200), np.uint8)).die
@@ -244,7 +246,8 @@ def test_columns_share_one_limit_in_units_of_their_neurons():
     torch.testing.assert_close(limit / limit[0], unit)
     wanted = 3.0 * (crossbar.weight.detach() / unit).square().mean().sqrt()
     assert float(limit[0]) == pytest.approx(float(wanted), rel=1e-5)
-    # A column of small weights rounds to few levels: its error is as large as that of a column of large ones.
+    # A column of small weights rounds to few levels: its error is as large as that of a
+    # column of large ones.
     x = torch.eye(50)
     added = errors(crossbar, x, unit) / unit
     step = float(limit[0]) / 15

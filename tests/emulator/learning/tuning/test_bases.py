@@ -1,5 +1,5 @@
-"""Banks of ECRAMs, whose pulses obey each device; the rule from gradients to pulses; ECRAMs of bases, which a
-board's answers teach."""
+"""Banks of ECRAMs, whose pulses obey each device; the rule from gradients to pulses;
+ECRAMs of bases, which a board's answers teach."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -21,7 +21,8 @@ from tests.kan import BASES, HIDDEN, INPUTS, kan
 
 X = np.random.default_rng(1).integers(0, 256, (150, INPUTS), dtype=np.uint8)
 LABELS = (lambda y: (y - y.mean(axis=0)).argmax(axis=1))(kan().forward(X / np.float32(255)))
-"""About the outputs' means: no class is likelier than another, which the network itself does not know."""
+"""About the outputs' means: no class is likelier than another, which the network
+itself does not know."""
 
 
 def form(chip: str = "dendritic-ndr+ecram-pair") -> Tunable:
@@ -79,7 +80,8 @@ def test_gradients_need_a_chain_and_states_an_ecram() -> None:
 
 def test_changes_are_adams_with_short_memory():
     rule = Rule(2)
-    # The first step is the whole rate whatever the gradient's size; both memories start without a bias.
+    # The first step is the whole rate whatever the gradient's size; both memories
+    # start without a bias.
     np.testing.assert_allclose(rule.change(np.array([1.0, -1e-6]), 0.01), [-0.01, 0.01], rtol=1e-5)
     mean = (0.8 * 0.2 * 1.0 + 0.2 * -0.5) / (1 - 0.8**2)
     square = (0.95 * 0.05 * 1.0 + 0.05 * 0.25) / (1 - 0.95**2)
@@ -90,7 +92,8 @@ def test_no_device_changes_by_more_than_the_rate():
     rule = Rule(1)
     for _ in range(100):
         rule.change(np.zeros(1), 0.01)
-    # Gradients that come all at once: the mean is there before the mean square is, 1.4 times the rate.
+    # Gradients that come all at once: the mean is there before the mean square is,
+    # 1.4 times the rate.
     changes = [rule.change(np.ones(1), 0.01)[0] for _ in range(6)]
     assert changes[-1] == -0.01
     assert min(changes) == -0.01
@@ -129,7 +132,8 @@ def test_counts_move_by_what_is_asked_on_average_and_are_limited():
 
 
 def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
-    """Up and down pulses differ where the device is asymmetric; at a bound none does anything."""
+    """Up and down pulses differ where the device is asymmetric; at a bound
+    none does anything."""
     alike = {f"{kind}_variation_percent": 0.0 for kind in ("step", "asymmetry", "bound", "gamma")}
     flat = bank("ecram-tang2018", np.full(4000, 0.9), cycle_percent=0.0, **alike)
     w = -0.8276 + 0.9 * 2.0
@@ -139,7 +143,8 @@ def test_a_pulse_is_sized_by_its_direction_and_by_a_floor_at_the_bounds():
     np.testing.assert_allclose(flat.step_sizes(np.array([False] * 4000)), down, rtol=1e-9)
     assert flat.toward(np.full(4000, -10.5 * down), 100).mean() == pytest.approx(-10.5, abs=0.03)
     full = bank("ecram-linear-ysz", np.ones(4000))
-    # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the pulses there are.
+    # Nothing moves a device beyond its bound: a wish of 1e-12 is not worth all the
+    # pulses there are.
     assert full.toward(np.full(4000, 1e-12), 200).max() <= 1
     assert full.toward(np.full(4000, 1e-3), 200).min() == 200
 

@@ -143,8 +143,8 @@ def test_what_all_outputs_share_changes_nothing(samples):
     [(PAIR, True), (PAIR, False), ("dendritic-analog", True), ("dendritic-analog", False)],
 )
 def test_the_model_corrects_gains_where_the_chip_does(samples, preset, gains):
-    """Cells at half their conductance: gains, or analog columns' one gain, bring the float network back;
-    biases alone bring its means only."""
+    """Cells at half their conductance: gains, or analog columns' one gain, bring the
+    float network back; biases alone bring its means only."""
     network, x = small(), samples[0]
     learner = Learner(network, chip_form(samples))
     learner._weights[0] = 0.5 * network.layers[0].weights.astype(float)
@@ -173,8 +173,8 @@ class Chip:
 
 @pytest.mark.parametrize("method", ["gradient", "perturb"])
 def test_every_pass_has_read_noise_of_its_own(samples, method):
-    """Inferences are counted on over the steps; a step's two perturbed passes share theirs. The seed chooses
-    the samples."""
+    """Inferences are counted on over the steps; a step's two perturbed passes share
+    theirs. The seed chooses the samples."""
     seen, shown = [], set()
 
     class Seen(Chip):
@@ -203,8 +203,8 @@ def test_the_sum_of_heights_stays(samples):
 
 
 def perturbed(samples, outputs, **plan):
-    """Peak current states, from half way, after perturbation on a board that answers ``outputs(program, n)``
-    and has no pulse noise."""
+    """Peak current states, from half way, after perturbation on a board that answers
+    ``outputs(program, n)`` and has no pulse noise."""
 
     class Answers(Chip):
         def infer(self, x, first):
@@ -217,13 +217,15 @@ def perturbed(samples, outputs, **plan):
 
 
 def test_perturbed_devices_go_back_to_where_they_were(samples):
-    """What a step leaves behind is the step, not the perturbation: none where all outputs are alike."""
+    """What a step leaves behind is the step, not the perturbation: none where all
+    outputs are alike."""
     after = perturbed(samples, lambda program, n: np.zeros((n, 4)), steps=1, rate=0.2)
     np.testing.assert_allclose(after, 0.5, atol=0.05)
 
 
 def test_perturbation_goes_the_way_the_loss_falls(samples):
-    """The right class's output is the height of neuron 3: its current has to rise, whatever the others do."""
+    """The right class's output is the height of neuron 3: its current has to rise,
+    whatever the others do."""
 
     def outputs(program, n):
         q = program.layers[0].curve[3]

@@ -1,4 +1,5 @@
-"""The breakdown agrees with the golden model, with the weights, and with what is known of single causes."""
+"""The breakdown agrees with the golden model, with the weights, and with what is known
+of single causes."""
 
 import dataclasses
 import functools
@@ -91,7 +92,8 @@ def test_all_causes_together_are_as_bad_as_the_golden_model(name, dac_bits):
 
 
 def test_lost_and_won_are_counted_on_the_same_samples():
-    """Their difference is that of the accuracies; of the program both are counted again here."""
+    """Their difference is that of the accuracies; of the program both are
+    counted again here."""
     result = of_preset("wan2022")
     for row in result.rows:
         assert row.lost - row.won == round((result.reference - row.score) * len(X))
@@ -139,7 +141,8 @@ def test_a_cause_shows_in_its_own_row_only(cause, sections):
 
 
 def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
-    """By hand, of one layer: y / (1 + n |y|) of currents in the converter's steps, n of each column."""
+    """By hand, of one layer: y / (1 + n |y|) of currents in the converter's steps,
+    n of each column."""
     net = Network.chain([Dense(NET.products[0].dense.weights, NET.products[0].dense.bias, None)])
     chip = changed("ideal", readout={"compression_percent": 20.0, "compression_mismatch_percent": 100.0})
     mapped = map_network(net, chip, SAMPLES, seed=3)
@@ -170,7 +173,8 @@ def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
     "causes", [["ADC rounding"], ["ADC clipping"], ["ADC rounding", "ADC clipping"]], ids=str
 )
 def test_converters_round_and_clip_as_built(causes):
-    """By hand, of one layer: codes of 4 bits, and a half more at both ends where none is rounded."""
+    """By hand, of one layer: codes of 4 bits, and a half more at both ends
+    where none is rounded."""
     net = Network.chain([Dense(NET.products[0].dense.weights, NET.products[0].dense.bias, None)])
     mapped = map_network(net, changed("ideal", readout={"adc_bits": 4}), SAMPLES // 2, seed=3)
     (stage,) = stages(net, mapped.program, mapped.die)
@@ -241,7 +245,8 @@ def test_columns_are_off_by_their_own_gain_and_offset() -> None:
 
 @pytest.mark.parametrize("activation", ["ndr", "relu"])
 def test_one_gain_of_all_columns_counts_them_in_units_of_their_devices(activation: str) -> None:
-    """By hand, of the first layer; relu has no devices. The last layer has no gain, only biases."""
+    """By hand, of the first layer; relu has no devices. The last layer has no
+    gain, only biases."""
     net = random_network((40, 24, 5), activation)
     x = samples(net, 60)
     one = map_network(net, changed("dendritic-analog", cell={"stuck_high_percent": 5.0}), x, seed=3)

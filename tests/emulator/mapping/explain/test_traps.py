@@ -1,4 +1,5 @@
-"""Traps with memory: the law of their levels, and that nothing depends on what was computed before."""
+"""Traps with memory: the law of their levels, and that nothing depends on what
+was computed before."""
 
 import numpy as np
 import pytest
@@ -43,7 +44,8 @@ def test_an_inference_has_the_same_traps_whatever_came_before() -> None:
 
 @pytest.mark.parametrize("dwell", [2.0, 8.0])
 def test_levels_last_as_long_as_stated(dwell: float) -> None:
-    """Two levels a trap, full half of the time; correlation (1 - 2 / dwell) ** apart; the stated share."""
+    """Two levels a trap, full half of the time; correlation (1 - 2 / dwell) ** apart;
+    the stated share."""
     one = mapped(dwell)
     array = one.die.arrays[0]
     traps = Traps(array.mapped, one.die.chip, one.die.seed, 4, 0)

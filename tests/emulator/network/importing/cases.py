@@ -21,7 +21,8 @@ nn = torch.nn
 
 @dataclass
 class Case:
-    """A model (module or file), its samples, and its own outputs (n, values) as a function of inputs."""
+    """A model (module or file), its samples, and its own outputs (n, values) as a
+    function of inputs."""
 
     model: Any
     x: np.ndarray
@@ -35,7 +36,8 @@ Build = Callable[[Path], Case]
 
 
 class Layers:
-    """The layers of one pass of a ``Net``: each is made where it is first called, for what it is given."""
+    """The layers of one pass of a ``Net``: each is made where it is first called, for
+    what it is given."""
 
     def __init__(self, held: Any) -> None:
         self._held, self._next = held, 0
@@ -150,7 +152,8 @@ def written(
     functions: str = "",
     samples: int | str = "n",
 ) -> Path:
-    """A file of ``nodes`` in ONNX's own text, from ``x`` (samples, *shape) to ``y`` (samples, outputs).
+    """A file of ``nodes`` in ONNX's own text, from ``x`` (samples, *shape) to ``y``
+    (samples, outputs).
 
     Each is named by its operator and its output, as ``Gemm_y``.
     """

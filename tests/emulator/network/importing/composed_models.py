@@ -1,4 +1,5 @@
-"""Networks with operators that are composed of several nodes: PyTorch modules, and ONNX files."""
+"""Networks with operators that are composed of several nodes: PyTorch
+modules, and ONNX files."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def up(m: Any, x: Any, *sizes: Any, **options: Any) -> Any:
 
 @case("decoder", 60, 1, 8, 8)
 def _(m: Any, x: Any) -> Any:
-    """Blocks beside each other, a function and a normalisation in front of and behind them, an even size."""
+    """Blocks beside each other, a function and a normalisation in front of and behind
+    them, an even size."""
     low = torch.relu(m.conv(x, 4, 3, stride=2, padding=1))
     middle = up(m, low, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
     return up(m, torch.tanh(m.norm(4 * middle)), 1, 2, stride=2)[:, :, 3:9:2, ::4].flatten(1)
@@ -34,7 +36,8 @@ def _(m: Any, x: Any) -> Any:
 
 @case("transposed, cropped", 60, *MAP)
 def _(m: Any, x: Any) -> Any:
-    """The last block is not whole; a dilated kernel, one narrower than its stride, and a residual sum."""
+    """The last block is not whole; a dilated kernel, one narrower than its stride,
+    and a residual sum."""
     odd = torch.relu(up(m, x, 3, (3, 2), stride=(2, 3), padding=(1, 0)))
     wide = up(m, x, 3, (3, 2), stride=(2, 3), padding=(3, 0), dilation=(3, 1), bias=False)
     return flat(m, torch.max_pool2d(odd + wide, (3, 4)))
@@ -244,7 +247,8 @@ GRAPHS: dict[str, tuple[str, tuple[int, ...], dict[str, tuple[int, ...]]]] = {
         {"k": (1, 9, 3), "r": (1, 9, 3), "b": (1, 18), "w": (12, 3)},
     ),
 }
-"""Nodes from x to z, which END flattens and weighs; shape of a sample; shapes of drawn constants."""
+"""Nodes from x to z, which END flattens and weighs; shape of a sample; shapes
+of drawn constants."""
 NUMBERS = {
     "thirds": np.array([1, 1, 1]),
     "tenth": np.float32(0.1),

@@ -1,4 +1,5 @@
-"""ONNX files: of PyTorch's two exporters, as other exporters write them, and ONNX's own tests."""
+"""ONNX files: of PyTorch's two exporters, as other exporters write them, and
+ONNX's own tests."""
 
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def drawn(seed: int, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
 
 
 def _keras_cnn(folder: Path) -> Case:
-    """As tf2onnx writes a Keras CNN: samples (row, column, channel), transposed around its convolutions."""
+    """As tf2onnx writes a Keras CNN: samples (row, column, channel), transposed around
+    its convolutions."""
     constants = drawn(4, k1=(4, 2, 3, 3), b1=(4,), k2=(5, 4, 3, 3), b2=(5,), w=(80, 6), b=(6,))
     constants["flat"] = np.array([-1, 80], np.int64)
     nodes = """
@@ -46,7 +48,8 @@ def _keras_cnn(folder: Path) -> Case:
 
 
 def _keras_separable(folder: Path) -> Case:
-    """A separable convolution, padding SAME with stride 2, swish, and a residual, all as Keras has them."""
+    """A separable convolution, padding SAME with stride 2, swish, and a residual, all
+    as Keras has them."""
     kernels = {"k1": (6, 3, 3, 3), "d": (6, 1, 3, 3), "p": (6, 6, 1, 1)}
     constants = drawn(5, **kernels, b1=(6,), b2=(1, 6, 1, 1), w=(6, 4))
     constants["places"] = np.array([2, 3], np.int64)
@@ -70,7 +73,8 @@ def _keras_separable(folder: Path) -> Case:
 
 
 def _keras_recurrent(kind: str, options: str = "", start: float | None = None) -> Build:
-    """As tf2onnx writes a Keras LSTM or GRU: transposed before it, its last state squeezed behind it."""
+    """As tf2onnx writes a Keras LSTM or GRU: transposed before it, its last state
+    squeezed behind it."""
 
     def case(folder: Path) -> Case:
         gates, k, h = (4 if kind == "LSTM" else 3), 5, 8
@@ -98,7 +102,8 @@ OWN = (
     "Conv2d_depthwise_padded Conv2d_depthwise_with_multiplier Conv2d_groups_thnn ELU GLU_dim LeakyReLU "
     "MaxPool1d MaxPool2d PReLU_2d_multiparam Softplus Tanh ZeroPad2d"
 ).split()
-"""Of ONNX's tests converted from PyTorch: each has weights, an input and its outputs in files."""
+"""Of ONNX's tests converted from PyTorch: each has weights, an input and its
+outputs in files."""
 
 
 def _own(name: str) -> Build:

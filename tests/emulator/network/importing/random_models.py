@@ -1,4 +1,5 @@
-"""Random networks as PyTorch modules, of vectors, sequences of places and maps: chains, residuals, joins."""
+"""Random networks as PyTorch modules, of vectors, sequences of places and maps: chains,
+residuals, joins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +69,8 @@ class Random:
         return torch.cat([x, *made] if self._int(0, 1) else made, 1)
 
     def _mixed(self, m: Any, x: Any) -> Any:
-        """Two branches in parts that a third one says, or their difference; one layer used twice."""
+        """Two branches in parts that a third one says, or their difference; one
+        layer used twice."""
         a, b = torch.tanh(self._same(m, x, 6)), torch.sigmoid(self._same(m, x, 6))
         if self._int(0, 1):
             return b * a + (1 - b) * torch.relu(self._same(m, x, 6))

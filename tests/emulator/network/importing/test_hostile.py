@@ -1,6 +1,7 @@
 """Models that are easily misread: each imports with its own outputs, or is refused in one line.
 
-The reference is the model itself: PyTorch's module, scikit-learn's estimator, or onnxruntime's run of a file.
+The reference is the model itself: PyTorch's module, scikit-learn's estimator, or
+onnxruntime's run of a file.
 """
 
 import copy
@@ -22,11 +23,13 @@ from tests.emulator.network.importing.sklearn_models import estimator, fitted, m
 from tests.extras import needs
 
 RIGHT = 0.02
-"""Largest difference of the float network, relative to the largest output: its functions are sampled."""
+"""Largest difference of the float network, relative to the largest output: its
+functions are sampled."""
 
 
 def check(model: Any, x: np.ndarray, wanted: np.ndarray, far: float = 0.0, right: float = RIGHT) -> Network:
-    """The network, which gives ``wanted``, but for a part ``far``: where a step is sampled between points."""
+    """The network, which gives ``wanted``, but for a part ``far``: where a step is
+    sampled between points."""
     imported = import_model(model, samples=x)
     got = imported.network.forward(imported.inputs.unit(x))
     assert got.shape == wanted.shape
@@ -172,7 +175,8 @@ OLDER: dict[str, tuple[str, tuple[int, ...], int, int]] = {
     "twice as large by an operand": ("c = Conv(x, k) u = Upsample(c, twice) y = Flatten(u)", *LARGER, 9),
     "twice as large, without a region": ("c = Conv(x, k) u = Resize(c, twice) y = Flatten(u)", *LARGER, 10),
 }
-"""Of operator sets that have attributes where later ones have operands; the last number says which."""
+"""Of operator sets that have attributes where later ones have operands; the last
+number says which."""
 
 
 def hostile_file(folder: Path, nodes: str, shape: tuple[int, ...], outputs: int, **options: Any) -> Path:
@@ -206,7 +210,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         "y = MatMul(w, x)",
         "its second operand has to be a constant: transpose a product",
     ),
-    # The specification has its sigmoid, onnxruntime leaves it out: no model is imported on such a doubt.
+    # The specification has its sigmoid, onnxruntime leaves it out: no model is
+    # imported on such a doubt.
     "a regressor with a sigmoid": (
         """y = ai.onnx.ml.LinearRegressor <post_transform = "LOGISTIC", intercepts = [0.1],
                coefficients = [0.3, -1.0, 0.5, 2.0, 0.1, -0.4]> (x)""",
@@ -322,7 +327,8 @@ def test_a_misreading_names_its_node(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def uneven(factor: float) -> Any:
-    """A feature so many times as large as the others of its layer, and so many times as small again."""
+    """A feature so many times as large as the others of its layer, and so many
+    times as small again."""
     factors = torch.ones(6)
     factors[5] = factor
 
@@ -334,7 +340,8 @@ def uneven(factor: float) -> Any:
 
 
 def test_outputs_that_codes_lose_are_told(recwarn: pytest.WarningsRecorder) -> None:
-    """Features of one layer share a scale: the largest takes all its codes. One sample has no variation."""
+    """Features of one layer share a scale: the largest takes all its codes. One sample
+    has no variation."""
     x = normal(200, 8)
     for factor, samples in ((1, x), (1000, x[:1])):
         import_model(seeded(uneven(factor)), samples=samples)

@@ -1,5 +1,5 @@
-"""Every model of the matrix equals its own library's float outputs within the error that its report
-states."""
+"""Every model of the matrix equals its own library's float outputs within the error
+that its report states."""
 
 from collections import Counter
 from functools import partial
@@ -38,7 +38,8 @@ class Model(NamedTuple):
 
 
 EXPORTED = ("lenet", "gru, calls first", "random 5")
-"""Of the newer exporter's, which takes seconds each, those that `make test` has; the others are long."""
+"""Of the newer exporter's, which takes seconds each, those that `make test` has;
+the others are long."""
 
 MADE = {
     "torch resnet-8": {"product": 10, "pool": 1, "skip": 3},
@@ -49,8 +50,8 @@ MADE = {
     "torch two inputs": {"product": 3},
     "torch two maps added": {"product": 4, "skip": 1},
 }
-"""Nodes of some networks, products with a second operand and of groups among them: nothing is made that a
-product can take in."""
+"""Nodes of some networks, products with a second operand and of groups among them:
+nothing is made that a product can take in."""
 assert MADE.keys() <= CASES.keys()
 
 
@@ -110,7 +111,8 @@ def test_a_model_equals_its_float_reference(model: Model) -> None:
 
 
 def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
-    """Program and golden model know nothing of the import: they give the model's own outputs."""
+    """Program and golden model know nothing of the import: they give the
+    model's own outputs."""
     _, case, imported, _ = model
     codes = imported.inputs.encode(case.x)
     enough = np.concatenate([codes] * -(-16 // len(codes)))
@@ -129,7 +131,8 @@ def test_mapped_for_the_ideal_chip_it_still_does(model: Model) -> None:
 def test_the_border_is_what_zero_maps_to_however_many_samples(
     name: str, samples: int, tmp_path: Path
 ) -> None:
-    """A few samples may not reach 0; the zeros around a convolution's inputs are codes all the same."""
+    """A few samples may not reach 0; the zeros around a convolution's inputs are
+    codes all the same."""
     _, case, imported, _ = made(name, tmp_path, samples)
     padded = imported.network.products[1]
     assert any(padded.patches.padding)
@@ -177,7 +180,8 @@ def test_without_samples_ranges_follow_from_what_is_read() -> None:
 
 
 def test_inputs_whose_range_has_no_zero_get_codes_that_have_one() -> None:
-    """A border of zeros is exact all the same; without a range given the inputs' own is widened."""
+    """A border of zeros is exact all the same; without a range given the
+    inputs' own is widened."""
     model = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(48, 2))
     x = np.random.default_rng(0).uniform(1, 2, (50, 1, 4, 4)).astype(np.float32)
     case = torch_case(seeded(lambda: model), x)

@@ -11,7 +11,8 @@ from tests.emulator.network.importing.cases import nn, normal, seeded, torch
 
 
 class Counting(nn.Module):  # type: ignore[misc]
-    """Counts its calls and keeps its last answer in buffers, one in place, one by another tensor."""
+    """Counts its calls and keeps its last answer in buffers, one in place, one
+    by another tensor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +44,8 @@ def test_a_module_is_left_as_it_was(training: bool) -> None:
 
 
 class Channels(nn.Module):  # type: ignore[misc]
-    """Takes flat samples whose pixels are (row, column, channel), as other libraries write them."""
+    """Takes flat samples whose pixels are (row, column, channel), as other
+    libraries write them."""
 
     def __init__(self) -> None:
         super().__init__()

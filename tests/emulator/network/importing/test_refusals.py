@@ -97,7 +97,8 @@ REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
 
 @pytest.mark.parametrize(("build", "shape", "message"), REFUSED.values(), ids=REFUSED)
 def test_modules(build: Any, shape: tuple[int, ...], message: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Without a word of the exporter, which writes whole graphs to standard output, past Python."""
+    """Without a word of the exporter, which writes whole graphs to standard
+    output, past Python."""
     with pytest.raises(UnsupportedNodeError, match=rf"{message}.*ndrite.analog takes the module"):
         import_model(seeded(build), samples=normal(20, *shape), input_shape=shape)
     assert capfd.readouterr() == ("", "")
@@ -124,8 +125,8 @@ def test_control_flow_that_one_sample_decides(place: int, value: float) -> None:
     ("order", "own", "calls"), [([0, 1, 2], False, 3), ([2, 1, 0], True, 1), ([0, 1], True, 1)]
 )
 def test_a_loop_over_the_input(order: list[int], own: bool, calls: int) -> None:
-    """Found in what an exporter wrote out, whatever it keeps from one call to the next; in another order, or
-    not to the end, its calls stand side by side."""
+    """Found in what an exporter wrote out, whatever it keeps from one call to the next;
+    in another order, or not to the end, its calls stand side by side."""
     model, x = seeded(net(*SEQUENCE)(loop(order, own))), normal(40, 3, 6)
     imported = import_model(model, samples=x)
     assert (imported.network.calls, len(imported.network.states)) == (calls, int(calls > 1))
@@ -206,7 +207,8 @@ MARGINS = np.array([0, 0, 1 << 20, 1 << 20], np.int64)
 FULL_OF = r"elements; accepted: at most"
 CANNOT = r"cannot be evaluated \([^\n]*"
 W = {"w": np.ones((4, 3), np.float32)}
-# A few bytes that ask for more than there is memory; wrong axes of older operator sets, in NumPy's own words.
+# A few bytes that ask for more than there is memory; wrong axes of older operator sets,
+# in NumPy's own words.
 NODES: list[tuple[str, dict[str, Any], str]] = [
     ("q = ConstantOfShape(s) y = MatMul(x, q)", {"s": HUGE}, FULL_OF),
     ("q = Expand(v, s) y = MatMul(x, q)", {"v": ONE, "s": HUGE}, FULL_OF),

@@ -24,8 +24,8 @@ States = dict[str, tuple[int, ...]]
 
 
 class Joined(nn.Module):
-    """An LSTM with h and c in one state (2, n, units), behind a convolution of a mirrored signal, as speech
-    detectors have it."""
+    """An LSTM with h and c in one state (2, n, units), behind a convolution of a
+    mirrored signal, as speech detectors have it."""
 
     states: ClassVar[States] = {"state": (2, 0, UNITS)}
 
@@ -42,7 +42,8 @@ class Joined(nn.Module):
 
 
 class Apart(nn.Module):
-    """The same cell with a state for each of h and c; samples are in another axis of one of them."""
+    """The same cell with a state for each of h and c; samples are in another
+    axis of one of them."""
 
     states: ClassVar[States] = {"h": (0, UNITS), "c": (UNITS, 0)}
 
@@ -91,7 +92,8 @@ MODELS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
 
 
 def exported(folder: Path, name: str, samples: int = 0) -> tuple[Any, Path, dict[str, str]]:
-    """A step as PyTorch writes it, of so many samples or any number; and its states' next values."""
+    """A step as PyTorch writes it, of so many samples or any number; and its
+    states' next values."""
     build, piece = MODELS[name]
     torch.manual_seed(3)
     model, path = build().eval(), folder / "step.onnx"
@@ -206,7 +208,8 @@ def test_other_inputs_are_refused_by_name(model_inputs: dict[str, Any], text: st
 
 
 def test_a_state_of_one_sample_needs_an_input_of_one(tmp_path: Path) -> None:
-    """Its first axis, of two layers, would be taken for the two samples that a model is read with."""
+    """Its first axis, of two layers, would be taken for the two samples that a
+    model is read with."""
     _, path, nexts = exported(tmp_path, "joined", 1)
     proto = onnx.load(path)
     proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
@@ -242,7 +245,8 @@ def test_a_layer_that_begins_anew_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_rounded_zero_is_no_undefined_value() -> None:
-    """Codes stand for single-precision numbers: a square root's 0 may be -1e-6, and nothing is lost there."""
+    """Codes stand for single-precision numbers: a square root's 0 may be -1e-6, and
+    nothing is lost there."""
     stretch = stretch_of(Function("root", "sqrt(x)", np.sqrt), (0.0, 300.0))
     assert stretch.lost(np.array([-1e-6, 0.0, 150.0, 300.0])) == 0
     assert stretch.lost(np.array([-3.0, 150.0, 400.0])) == 2

@@ -1,4 +1,5 @@
-"""Networks as PyTorch modules: random ones, known deep ones, recurrent, gated, and what is easily missed."""
+"""Networks as PyTorch modules: random ones, known deep ones, recurrent, gated, and what
+is easily missed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ TORCH: dict[str, Build] = {}
 def case(
     name: str, n: int, *shape: int, deep: bool = False, calls_first: bool = False
 ) -> Callable[[Callable[[Any, Any], Any]], None]:
-    """Enters ``forward(layers, x)`` in ``TORCH``, for ``n`` samples of ``shape``; ``deep``: by Kaiming."""
+    """Enters ``forward(layers, x)`` in ``TORCH``, for ``n`` samples of ``shape``;
+    ``deep``: by Kaiming."""
     given = (shape[0], 2, *shape[1:]) if calls_first else (2, *shape)
 
     def enter(forward: Callable[[Any, Any], Any]) -> None:
@@ -83,7 +85,8 @@ def _(m: Any, x: Any) -> Any:
 
 @case("normalised, padded convolution", 60, *MAP)
 def _(m: Any, x: Any) -> Any:
-    """Zeros around maps whose zero is no code of 0; a function after pooling; batch norms on either side."""
+    """Zeros around maps whose zero is no code of 0; a function after pooling; batch
+    norms on either side."""
     x = m.norm(torch.relu(F.max_pool2d(m.conv((x - 0.3) / 0.4, 4, 3, padding=1), 2)))
     return m.full(m.norm(F.avg_pool2d(F.hardtanh(m.conv(x, 6, 3)), 2).flatten(1)), 5)
 
@@ -132,7 +135,8 @@ def _saved_file(folder: Path) -> Case:
 
 TORCH["torch file"] = _saved_file
 DULL = {4, 13, 14, 17, 28, 29, 31, 35, 37}
-"""Random networks whose outputs vary so little that the codes' error is more than a tenth of that."""
+"""Random networks whose outputs vary so little that the codes' error is more
+than a tenth of that."""
 
 for seed in sorted({*range(41)} - DULL):
     drawn = Random(seed)
@@ -176,7 +180,8 @@ def _(m: Any, x: Any) -> Any:
 
 @case("u-net", 30, 1, 14, 14)
 def _(m: Any, x: Any) -> Any:
-    """Wide views by dilation and by pooling with stride 1 beside narrow ones, joined; a map comes out."""
+    """Wide views by dilation and by pooling with stride 1 beside narrow ones,
+    joined; a map comes out."""
     a = torch.relu(m.conv(x, 6, 3, padding=1))
     b = torch.relu(m.conv(a, 8, 3, padding=2, dilation=2))
     c = torch.relu(m.conv(b, 8, 3, padding=4, dilation=4))
@@ -187,7 +192,8 @@ def _(m: Any, x: Any) -> Any:
 
 @case("signs", 60, 2, 14, 14, deep=True)
 def _(m: Any, x: Any) -> Any:
-    """Factors of either sign behind pooling, before functions, and on grouped channels; linear pairs."""
+    """Factors of either sign behind pooling, before functions, and on grouped
+    channels; linear pairs."""
     mixed = torch.tensor([1.5, -0.7, 0.9, -1.2, 0.4, -1.0]).view(-1, 1, 1)
     falling = -torch.tensor([0.5, 0.9, 1.3, 1.7, 0.8, 1.1]).view(-1, 1, 1)
     x = F.max_pool2d(m.conv(m.conv(x, 6, 1), 6, 3, padding=1), 2) * mixed
@@ -207,7 +213,8 @@ def _(m: Any, x: Any) -> Any:
 
 @case("rearranged", 60, *MAP)
 def _(m: Any, x: Any) -> Any:
-    """Blocks of pixels behind one another, and maps turned and flattened, before full layers."""
+    """Blocks of pixels behind one another, and maps turned and flattened,
+    before full layers."""
     blocks = x.view(-1, 3, 4, 3, 4).permute(0, 1, 3, 2, 4).flatten(1)
     turned = torch.relu(m.conv(x, 2, 1)).flip(3).transpose(1, 3).flatten(1)
     return m.full(torch.tanh(m.full(blocks, 16) + m.full(turned, 16)), 3)
@@ -215,7 +222,8 @@ def _(m: Any, x: Any) -> Any:
 
 @case("two maps added", 60, *MAP)
 def _(m: Any, x: Any) -> Any:
-    """Convolutions of different maps, neither of which is the other's: one is the other's second operand."""
+    """Convolutions of different maps, neither of which is the other's: one is the
+    other's second operand."""
     first = torch.relu(m.conv(x, 3, 3, padding=1))
     x = torch.tanh(m.conv(first, 4, 3, padding=1, stride=2) + m.conv(x, 4, 5, padding=2, stride=2))
     return m.full(x.flatten(1), 3)
@@ -251,7 +259,8 @@ def _(m: Any, x: Any) -> Any:
 
 
 def recurrent(kind: Any, take: Callable[[Any, Any], Any], **options: Any) -> Callable[[Any, Any], Any]:
-    """A recurrent layer, what ``take`` takes of its results and last states, and a full layer."""
+    """A recurrent layer, what ``take`` takes of its results and last states,
+    and a full layer."""
 
     def forward(m: Any, x: Any) -> Any:
         y, h = m.new(kind, 5, 8, **options)(x)
@@ -280,7 +289,8 @@ def loud(kind: Any, *sizes: int) -> Any:
 
 
 def cells(kind: Any, output: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Two cells called for one part of a sequence after another; ``output`` of a state is its result."""
+    """Two cells called for one part of a sequence after another; ``output`` of a
+    state is its result."""
 
     def forward(m: Any, x: Any) -> Any:
         first, second, a, b = m.new(loud, kind, 4, 7), m.new(loud, kind, 7, 6), None, None

@@ -1,4 +1,5 @@
-"""The networks in the box: files present, consistent with each other, sizes kept, accuracies held."""
+"""The networks in the box: files present, consistent with each other, sizes
+kept, accuracies held."""
 
 import importlib.util
 
@@ -64,9 +65,11 @@ def test_float_accuracy_on_the_whole_test_set():
 @pytest.mark.long
 @pytest.mark.slow
 def test_what_two_dies_lose():
-    """On the first 2,000 test images; 128 of the last set converters, as training files need not be there.
+    """On the first 2,000 test images; 128 of the last set converters, as training files
+    need not be there.
 
-    A die's loss on so few images is known to about half a point. examples/residual.py takes all of them.
+    A die's loss on so few images is known to about half a point. examples/residual.py
+    takes all of them.
     """
     images, labels = fashion_mnist_test()
     x, y = images[:2000], labels[:2000]
