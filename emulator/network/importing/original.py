@@ -30,7 +30,6 @@ from ndrite.emulator.spec.task import CLASSES, LABELS, VALUES
 if TYPE_CHECKING:
     import torch
     from onnx import ModelProto, ValueInfoProto
-    from sklearn.base import BaseEstimator
 
 FILE_MAX = 2 << 30
 """Largest size of a model file in bytes, the limit of its format."""
@@ -230,7 +229,7 @@ def _by_other_exporter(
         ) from None
 
 
-def of_estimator(estimator: BaseEstimator) -> Original:
+def of_estimator(estimator: Any) -> Original:
     """Convert a fitted scikit-learn estimator or pipeline. Raises MissingExtraError
     without skl2onnx. Raises UnsupportedNodeError when skl2onnx does not convert it."""
     extra("onnx", "importing a scikit-learn model needs onnx", "onnx")
@@ -276,13 +275,13 @@ def of_estimator(estimator: BaseEstimator) -> Original:
     return Original(prepared(proto), answers, task, tuple(map(str, classes)))
 
 
-def _probabilities(estimator: BaseEstimator, x: Array) -> Any:
+def _probabilities(estimator: Any, x: Array) -> Any:
     """Return the estimator's ``predict_proba`` of the samples x, or None if the
     estimator has no such method."""
     return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
-def _convertible(estimator: BaseEstimator) -> tuple[BaseEstimator, BaseEstimator]:
+def _convertible(estimator: Any) -> tuple[Any, Any]:
     """Return a copy of the estimator, and the last step of the copy. If
     skl2onnx cannot convert that step correctly, the step is replaced by a class
     that has the same scores."""
@@ -295,7 +294,7 @@ def _convertible(estimator: BaseEstimator) -> tuple[BaseEstimator, BaseEstimator
     return same, last
 
 
-def _scores(last: BaseEstimator) -> dict[type | str, dict[str, bool] | bool]:
+def _scores(last: Any) -> dict[type | str, dict[str, bool] | bool]:
     """Return the skl2onnx option with which the scores of all classes are
     returned as one array."""
     # LinearSVC is the only classifier that does not have the option ``zipmap``.

@@ -36,7 +36,6 @@ from ndrite.emulator.spec.task import CLASSES, IDENTITY, SOFTMAX, TWO_CLASSES
 
 if TYPE_CHECKING:
     import torch
-    from sklearn.base import BaseEstimator
 
 LOST_MAX = 0.2
 """Error of codes and tables, as a fraction of the outputs' variation, above which a
@@ -208,7 +207,7 @@ class Imported:
 
 
 def import_model(
-    model: str | os.PathLike[str] | torch.nn.Module | BaseEstimator,
+    model: Any,
     *,
     samples: npt.ArrayLike | None = None,
     input_range: tuple[float, float] | None = None,
@@ -287,7 +286,7 @@ def import_model(
 
 
 def _original(
-    model: str | os.PathLike[str] | torch.nn.Module | BaseEstimator,
+    model: Any,
     path: Path | None,
     shape: OwnShape | None,
     samples: Floats | None,
