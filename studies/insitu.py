@@ -4,11 +4,11 @@ Weights are ECRAMs of Tang 2018's constants, and so are the neurons' of the dend
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 import ndrite
-from ndrite.verbs.learn import LearnedInSitu
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import changed, on_die
@@ -30,8 +30,7 @@ def run(data: str, case: str, seed: int, epochs: int) -> Row:
     test = data_of(name)
     recipe["data"] = name
     recipe["samples"] = min(SAMPLES, len(test.x))
-    learned = ndrite.learn(chip="dendritic-ndr", epochs=epochs, seed=seed, learning_seed=seed, **recipe)
-    assert isinstance(learned, LearnedInSitu)
+    learned: Any = ndrite.learn(chip="dendritic-ndr", epochs=epochs, seed=seed, learning_seed=seed, **recipe)
     program = learned.compiled.program
     right = on_die(program, seed, test.test_x, test.test_labels)
     devices = [(layer.inputs + 1) * layer.outputs for layer in program.layers]

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.yaml_file import read_yaml
-from ndrite.runs import Row as Row
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Row = dict[str, Any]
+"""Results of a run; not imported from the engine, whose code makes no study stale."""
 Runs = list[Row]
 
 FLOAT = "float"
