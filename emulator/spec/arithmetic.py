@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.integer]
-"""IntArray of any width, with or without sign."""
+"""Integers of any width, with or without sign."""
 Bools = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 

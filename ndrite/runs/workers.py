@@ -229,7 +229,8 @@ def _perform(run: Run) -> Row:
     except InputError:
         raise
     except HostError as error:
-        assert _opened is not None, "only boards raise HostError"
+        if _opened is None:  # a user's metric, or the golden model
+            raise RunError(f"{type(error).__name__}: {error}") from None
         raise WorkerLost(f"board {_opened.url} ({error})") from None
 
 

@@ -13,8 +13,6 @@ from ndrite.samples import judging_set
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 
-"""Fields of the board's evaluation that are shown."""
-
 
 @verb
 def demo(

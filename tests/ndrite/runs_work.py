@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ndrite.emulator.spec.packets import Status
-from ndrite.host.errors import DeviceError
+from ndrite.host.errors import DeviceError, HostError
 from ndrite.runs import File
 
 
@@ -46,5 +46,5 @@ def ask(folder: str, number: int, hung: int, board: Any) -> dict[str, Any]:
 
 def fails(kind: str) -> dict[str, Any]:
     """Raise an error of that name, of two lines."""
-    error: type[Exception] = getattr(builtins, kind)
+    error: type[Exception] = getattr(builtins, kind, HostError)
     raise error("one\ntwo")

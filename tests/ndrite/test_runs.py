@@ -24,7 +24,7 @@ from ndrite.runs import File, Run, code, engine, execute, open_workers
 from ndrite.runs.cluster import Cluster
 from ndrite.runs.engine import Outcome, Share, folder_beside
 from ndrite.runs.run import RunError
-from ndrite.runs.workers import Here, WorkerLost
+from ndrite.runs.workers import Here, WorkerLost, _perform
 from tests.extras import needs
 
 WORK = "tests.ndrite.runs_work"
@@ -163,6 +163,12 @@ def test_whatever_goes_wrong_in_a_run_is_one_line_and_counted(notes: Path) -> No
         assert outcome.errors == dict(enumerate([*texts, texts[1]], 3))
         assert sorted(said) == sorted(f"failed: kind {k}: {t}" for k, t in zip(KINDS, texts, strict=True))
         assert seen == [(done, 9) for done in range(2, 10)]
+
+
+def test_a_board_error_in_a_process_without_a_board_is_an_error_of_the_run() -> None:
+    """From a user's metric, or the golden model: no other worker can do better."""
+    with pytest.raises(RunError, match=r"^HostError: one"):
+        _perform(Run(f"{WORK}:fails", {"kind": "HostError"}))
 
 
 def test_a_worker_that_dies_is_named_and_its_runs_done_elsewhere(notes: Path) -> None:
