@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from llama import Gguf, Llama, Tokens, adapted, tokens_per_second
+from llama import Gguf, Llama, Tokens, adapted, clock, tokens_per_second
 from torch import nn
 from torch.nn import functional
 
@@ -214,7 +214,7 @@ def with_read_noise(chip: Any) -> Any:
 
 def speed(run: Run, chip: Any) -> None:
     """Time and memory of mapping, tokens a second in decoding and in batches, read noise on."""
-    model, begun = run.on(with_read_noise(chip)), _clock()
+    model, begun = run.on(with_read_noise(chip)), clock()
     with torch.no_grad():
         model(run.samples[:1])  # maps
     print(f"mapping: {_since(begun)}, peak {_peak():.1f} GB")
@@ -223,12 +223,8 @@ def speed(run: Run, chip: Any) -> None:
     print(f"{sum(row.inputs * row.outputs for row in model.ndrite.table().rows):,} weights on tiles")
 
 
-def _clock() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
-
-
 def _since(begun: tuple[float, float]) -> str:
-    wall, cpu = (now - then for now, then in zip(_clock(), begun, strict=True))
+    wall, cpu = (now - then for now, then in zip(clock(), begun, strict=True))
     return f"{wall:.1f} s, {cpu:.1f} s of CPU"
 
 
@@ -282,7 +278,7 @@ def tune(run: Run, chip: Any, digital: frozenset[str], minutes: float, rank: int
     die.ndrite.keep = True  # it is programmed once
     print(f"before tuning: {run.metric(die):.1f}", flush=True)
     trained = [weight for weight in die.parameters() if weight.requires_grad]
-    optimiser, begun, steps, left = torch.optim.Adam(trained, RATE), _clock(), 0, 1.0
+    optimiser, begun, steps, left = torch.optim.Adam(trained, RATE), clock(), 0, 1.0
     while left > 0:
         first = BATCH * steps % (len(run.others) - BATCH + 1)
         windows = run.others[first : first + BATCH]

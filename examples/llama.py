@@ -234,18 +234,19 @@ def tokens_per_second(model: Any, windows: Any, repeat: int = 3) -> dict[str, tu
         for _ in range(repeat):
             caches: list[list[Any]] = [[] for _ in model.blocks]
             model(windows[:1, :-9], caches)
-            begun = _clocks()
+            begun = clock()
             for token in range(length - 9, length - 1):
                 model(windows[:1, token : token + 1], caches)
-            between = _clocks()
+            between = clock()
             model(batch)
-            ended = _clocks()
+            ended = clock()
             for name, (a, b) in zip(counts, ((begun, between), (between, ended)), strict=True):
                 best[name] = min(best[name][0], b[0] - a[0]), min(best[name][1], b[1] - a[1])
     return {name: (count / best[name][0], count / best[name][1]) for name, count in counts.items()}
 
 
-def _clocks() -> tuple[float, float]:
+def clock() -> tuple[float, float]:
+    """Seconds now by the clock and by this process's processor time."""
     return time.perf_counter(), time.process_time()
 
 
