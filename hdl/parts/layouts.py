@@ -53,11 +53,9 @@ def numbered(of: object, name: str, numbers: Iterable[int]) -> list[Any]:
 def connect_windows(m: Module, decoder: object, owner: object, names: Iterable[str]) -> None:
     """Connect windows of the address decoder to those of the same names in ``owner``,
     which holds the memories."""
-    names = tuple(names)
-    for window, own_window in zip(
-        members(decoder, names).values(), members(owner, names).values(), strict=True
-    ):
-        wiring.connect(m, window, own_window)
+    own = members(owner, names)
+    for name, window in members(decoder, own).items():
+        wiring.connect(m, window, own[name])
 
 
 def bank_bits(g: Geometry) -> int:
