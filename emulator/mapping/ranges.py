@@ -34,8 +34,6 @@ OFFSET_MIN, OFFSET_MAX = -2048, 2047
 RANGE_SPAN = 64.0
 """Largest ratio between the ranges of two columns, so that a column that hardly varies
 does not cost the other columns bits of their gains."""
-CACHED = 1 << 15
-"""Number of sums for which ranges are tried together, so that they stay in the cache."""
 FACTORS = np.linspace(1.05, 0.4, 14)
 """Converter ranges tried, relative to the span of the sums; those above 1 leave room
 for noise and unseen data."""
@@ -61,12 +59,12 @@ def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int
     """Return the column sums, int64 (tiles, slices, n, M), of inputs ``x`` uint8 (n, K)
     and weights ``codes``, for row tiles of ``rows`` rows and input bit slices of
     ``dac_bits`` bits."""
-    sums = [
-        array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
-        for k in range(0, x.shape[1], rows)
-        for j in range(slices(dac_bits))
-    ]
-    return np.reshape(sums, (-1, slices(dac_bits), *sums[0].shape))
+    tiles = range(0, x.shape[1], rows)
+    sums = np.empty((len(tiles), slices(dac_bits), len(x), codes.shape[1]), np.int64)
+    for t, j in np.ndindex(sums.shape[:2]):
+        tile = slice(tiles[t], tiles[t] + rows)
+        sums[t, j] = array(dac_slice(x[:, tile], j, dac_bits), codes[tile])
+    return sums
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:
@@ -99,7 +97,9 @@ def design(
         tiled = [size[k : k + rows].sum(axis=0) for k in range(0, len(size), rows)]
         bound = ((1 << dac_bits) - 1) * np.max(tiled, axis=0)
     tiles, steps, n, columns = sums.shape
-    flat = sums.transpose(3, 0, 1, 2).reshape(columns, -1).astype(np.float64)
+    flat = np.empty((columns, tiles * steps * n))
+    for start in range(0, flat.shape[1], 64):  # NumPy copies a narrow transposed part three times as fast
+        flat[:, start : start + 64] = sums.reshape(-1, columns)[start : start + 64].T
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
@@ -126,9 +126,11 @@ def design(
     gain = np.clip(np.rint(exact_gain * (1 << shift)), 1, GAIN_MAX)
     offset = np.clip(np.rint(-centre * gain / (1 << shift) - 0.5), OFFSET_MIN, OFFSET_MAX)
     edge = 1 << (adc_bits - 1)
-    c = np.rint(flat * (gain / (1 << shift))[:, None]) + offset[:, None]
-    clipped = float((c != np.clip(c, -edge, edge - 1)).mean())
-    return AdcRange(gain.astype(np.uint16), offset.astype(np.int16), shift, clipped)
+    clipped = 0
+    for column, factor, shifted in zip(flat, gain / (1 << shift), offset, strict=True):
+        c = np.rint(column * factor) + shifted
+        clipped += int(np.count_nonzero((c < -edge) | (c >= edge)))
+    return AdcRange(gain.astype(np.uint16), offset.astype(np.int16), shift, clipped / flat.size)
 
 
 def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, place: Floats) -> Floats:
@@ -136,23 +138,16 @@ def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, pl
     ``-halves..halves`` (F, M) about the centre: rounding inside the range,
     clipping outside.
 
-    A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on
-    what the cache holds.
+    A column at a time, so that its values stay in the cache; only those outside the
+    smallest range are tried against the others.
     """
-    count, values = halves.shape[1], flat.shape[1]
-    beyond = np.empty_like(halves)
-    at_once = max(1, CACHED // values)
-    for start in range(0, count, at_once):
-        some = slice(start, start + at_once)
-        away = flat[some] - centre[some, None]
-        np.abs(away, out=away)
-        square = np.empty_like(away)
-        for f, half in enumerate(halves[:, some]):
-            np.subtract(away, half[:, None], out=square)
-            np.maximum(square, 0.0, out=square)
-            np.square(square, out=square)
-            square *= place
-            beyond[f, some] = square.mean(axis=1)
+    beyond, smallest = np.empty_like(halves), halves.min(axis=0)
+    for i, sums in enumerate(flat):
+        away = np.abs(sums - centre[i])
+        outside = np.flatnonzero(away > smallest[i])
+        over = np.maximum(away[outside] - halves[:, i, None], 0.0)
+        beyond[:, i] = np.einsum("fn,fn,n->f", over, over, place[outside])
+    beyond /= flat.shape[1]
     step = 2 * halves / codes
     return np.asarray(beyond + np.square(step) / 12 * place.mean(), np.float64)
 
@@ -345,6 +340,8 @@ class Rows:
     def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
         """Return the column sums of these patches, int64 (tiles, slices, n, M), for row
         tiles of ``rows`` rows and input bit slices of ``dac_bits`` bits."""
+        if self.groups == 1:
+            return column_sums(self.codes, weights, rows, dac_bits)
         parts = zip(
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
         )

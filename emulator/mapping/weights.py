@@ -40,6 +40,8 @@ from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Weight limits of a column that are tried, relative to the column's largest weight."""
+CACHED = 1 << 16
+"""Number of weights for which limits are tried together, so that they stay in the cache."""
 LIMIT_SPAN = 256.0
 """Largest ratio between the weight limits of two columns in a layer, which 16-bit gains
 and scales have to compensate."""
@@ -131,13 +133,16 @@ def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floa
     largest = np.abs(w).max(axis=0)
     largest = np.maximum(largest, largest.max() / LIMIT_SPAN if largest.any() else 1.0)
     limits: Floats = largest.copy()
-    best = np.full(w.shape[1], np.inf)
-    for factor in LIMIT_FACTORS:
-        limit = factor * largest
-        rounded = nearest(w / limit * (levels - 1), levels - 1)
-        error = np.square(rounded * (limit / (levels - 1)) - w).sum(axis=0)
-        better = error < best
-        best[better], limits[better] = error[better], limit[better]
+    at_once = max(2, CACHED // len(w))
+    for start in range(0, w.shape[1], at_once):
+        some = slice(start, start + at_once)
+        part, best = w[:, some], np.full(len(limits[some]), np.inf)
+        for factor in LIMIT_FACTORS:
+            limit = factor * largest[some]
+            rounded = np.rint(np.clip(part / limit * (levels - 1), 1 - levels, levels - 1))
+            error = np.square(rounded * (limit / (levels - 1)) - part).sum(axis=0)
+            better = error < best
+            best[better], limits[some][better] = error[better], limit[better]
     return limits
 
 
