@@ -213,19 +213,44 @@ def with_read_noise(chip: Any) -> Any:
 
 
 def speed(run: Run, chip: Any) -> None:
-    """Time and memory of mapping, tokens a second in decoding and in batches, read noise on."""
-    model, begun = run.on(with_read_noise(chip)), clock()
-    with torch.no_grad():
-        model(run.samples[:1])  # maps
-    print(f"mapping: {_since(begun)}, peak {_peak():.1f} GB")
+    """Time and memory of mapping for more and more weights, from one product to the whole
+    model; then tokens a second in decoding and in batches, read noise on."""
+    chip, blocks = with_read_noise(chip), run.model.blocks
+    inputs = of_inputs(run.model, run.samples, lambda x: x.flatten(0, -2))
+    for name, layer in (("v", blocks[0].v), ("up", blocks[0].up)):
+        mapped_on(chip, name, layer, inputs[layer])
+    for count in (1, 3, 10):
+        if count < len(blocks):
+            run.model.blocks = blocks[:count]
+            mapped_on(chip, f"{count} blocks and the head", run.model, run.samples)
+    run.model.blocks = blocks
+    model = mapped_on(chip, f"{len(blocks)} blocks and the head", run.model, run.samples)
     for name, (wall, cpu) in tokens_per_second(model, run.windows).items():
         print(f"{name}: {wall:.2f} tokens a second, {cpu:.2f} a CPU second")
-    print(f"{sum(row.inputs * row.outputs for row in model.ndrite.table().rows):,} weights on tiles")
+
+
+def mapped_on(chip: Any, name: str, model: Any, samples: Any) -> Any:
+    """A module mapped onto a chip; print what that took."""
+    begun = clock()
+    module = ndrite.analog(model, chip, samples=samples)
+    with torch.no_grad():
+        module(samples[:1])  # maps
+    memory = f"{_memory():.2f} GB, {_peak():.2f} at the peak"
+    print(
+        f"{name}: {module.ndrite.table().weights:,} weights mapped in {_since(begun)}; {memory}", flush=True
+    )
+    return module
 
 
 def _since(begun: tuple[float, float]) -> str:
     wall, cpu = (now - then for now, then in zip(clock(), begun, strict=True))
     return f"{wall:.1f} s, {cpu:.1f} s of CPU"
+
+
+def _memory() -> float:
+    """Memory of this process now, 10^9 bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e9
 
 
 def _peak() -> float:
