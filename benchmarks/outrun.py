@@ -2,6 +2,8 @@
 network by network.
 
     OMP_NUM_THREADS=1 python benchmarks/outrun.py [--board ecpix5-85f-maps-udp] [--network LeNet-5] [--json]
+    python benchmarks/outrun.py --draw before.json now.json --figure docs/images/outrun.svg
+    python benchmarks/outrun.py --draw before.json now.json --figure docs/images/outrun.svg
 
 *Board*, simulated: the whole device behind UDP, compiled; clocks from the first
 datagram to the last answer, at the board's clock; the first line says what is known of
@@ -12,6 +14,9 @@ is the board's end to end; *limit* names it. *Core*, measured: the golden model'
 compiled loops, one thread, at its best of several batch sizes and of two layouts, the
 board's and one without copies of kernels. The networks are those of
 ``benchmarks/walks.py``, and the package's LSTM, on random inputs.
+
+*Products*: the cycles of the array alone, by the schedule's bound. ``--draw`` draws two
+runs of ``--json``: where the cycles of a sample go, and samples a second.
 
 A sample of the MLP comes out of its packet a byte a cycle, while the array waits. *MLP,
 array alone* is the same array behind a PCIe card's DMA, eight codes a cycle and without
@@ -25,6 +30,7 @@ import json
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +41,10 @@ from ndrite.boards.board import Board
 from ndrite.boards.fpga import find_target
 from ndrite.boards.fpga.performance import GIGABIT_BYTES
 from ndrite.boards.fpga.reports import load
+from ndrite.boards.fpga.target import Target
 from ndrite.boards.sim.pcie import SimCard
 from ndrite.boards.sim.udp import SimDatagrams, UdpModel
+from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.golden.fast import FastCore
 from ndrite.emulator.mapping import MapOptions, map_network
@@ -44,6 +52,7 @@ from ndrite.emulator.network import load_network, zoo
 from ndrite.emulator.spec import Program
 from ndrite.host.links.pcie import PcieChannel
 from ndrite.host.links.udp import UdpLink
+from ndrite.pages import drawing
 
 BATCHES = (1, 64, 448, 2000)
 """Sizes that the core is tried at."""
@@ -61,7 +70,7 @@ def on_board(program: Program, board: str, x: Any) -> dict[str, Any]:
         cycles, sent = model.cycles, counted.line_bytes
         y = device.infer(x, seed=1)
         cycles, sent = model.cycles - cycles, counted.line_bytes - sent
-    return figures(program, target.clock_mhz, x, y, cycles, GIGABIT_BYTES * len(x) / sent)
+    return figures(program, target, x, y, cycles, GIGABIT_BYTES * len(x) / sent)
 
 
 def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
@@ -74,21 +83,22 @@ def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
         device.clear_counters()
         y = device.infer(x, seed=1)
         cycles = device.counters()["inference_cycles"]
-    return figures(program, target.clock_mhz, x, y, cycles, None)
+    return figures(program, target, x, y, cycles, None)
 
 
 def figures(
-    program: Program, clock_mhz: float, x: Any, y: Any, cycles: int, line_per_s: float | None
+    program: Program, target: Target, x: Any, y: Any, cycles: int, line_per_s: float | None
 ) -> dict[str, Any]:
     """Return the figures of a board from a run of samples; ``line_per_s`` is the number
     of samples per second that its line carries (None: no line)."""
-    compute = 1e6 * clock_mhz * len(x) / cycles
+    compute = 1e6 * target.clock_mhz * len(x) / cycles
     line_limits = line_per_s is not None and line_per_s <= compute
     return {
         "samples": len(x),
         "mismatches": int((y != FastCore(program).infer(x, seed=1)).any(axis=1).sum()),
         "cycles": cycles / len(x),
-        "clock_mhz": clock_mhz,
+        "products_cycles": bound_cycles(program, target.geometry.lanes, target.geometry.lane_rows),
+        "clock_mhz": target.clock_mhz,
         "compute_per_s": compute,
         "line_per_s": line_per_s,
         "board_per_s": line_per_s if line_limits else compute,
@@ -121,6 +131,34 @@ def _row(r: dict[str, Any]) -> str:
     return "| " + " | ".join(map(str, cells)) + f" | {r['mismatches']} of {r['samples']} |"
 
 
+def draw(before: Path, now: Path, path: Path) -> None:
+    """Draw two runs (files of ``--json``): the cycles of a sample, those of the array's
+    products in them, and the samples a second of board, line and core."""
+    runs = [{row["network"]: row for row in json.loads(file.read_text())["rows"]} for file in (before, now)]
+    names = [name for name in COMPARED if all(name in run for run in runs)]
+    figure = drawing.figure(8, 5.6)
+    cycles, rates = figure.subplots(2, 1)
+    places = np.arange(len(names))
+    for run, label, side in zip(runs, ("before", "now"), (-0.2, 0.2), strict=True):
+        colour = drawing.SERIES[side > 0]
+        total = np.array([run[name]["cycles"] for name in names])
+        cycles.bar(places + side, total, 0.36, color=colour, alpha=0.45, label=f"{label}, all")
+        board = [run[name]["board_per_s"] for name in names]
+        rates.bar(places + side, board, 0.36, color=colour, alpha=0.45, label=f"board, {label}, simulated")
+    products = np.array([runs[1][name]["products_cycles"] for name in names])
+    cycles.hlines(products, places - 0.42, places + 0.42, color="black", label="products, by the schedule")
+    for run, label, style in zip(runs, ("before", "now"), ("--", "-"), strict=True):
+        core = [run[name]["core_per_s"] for name in names]
+        rates.hlines(core, places - 0.42, places + 0.42, ls=style, color="black", label=f"core, {label}")
+    cycles.set(ylabel="cycles a sample", yscale="log")
+    rates.set(ylabel="samples a second", yscale="log")
+    for axes in (cycles, rates):
+        axes.set_xticks(places, names)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.22))
+    drawing.save(figure, path)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -132,7 +170,12 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=8.0, help="measured on the core, each network")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--draw", nargs=2, type=Path, metavar="FILE", help="two runs: before, now")
+    parser.add_argument("--figure", type=Path, default=Path("outrun.svg"), help="where --draw draws")
     options = parser.parse_args()
+    if options.draw:
+        draw(*options.draw, options.figure)
+        return 0
     target, report = find_target(options.board), load(options.board)
     placed = "no committed report" if report is None else f"{report['fmax_mhz']:g} MHz estimated"
     if not options.json:
