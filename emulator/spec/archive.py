@@ -59,7 +59,7 @@ def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | N
     for name, array in sorted((arrays or {}).items()):
         little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         sha.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        sha.update(little)
+        sha.update(little.data)
     return sha.hexdigest()
 
 
