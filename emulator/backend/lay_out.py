@@ -135,28 +135,21 @@ def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
 
 
 def descriptor(
-    product: Product,
-    geometry: Geometry,
-    *,
-    rows: int,
-    last: bool,
-    walked: bool,
-    weight_base: int,
-    column_base: int,
-    number: int,
+    lowered: Lowered, i: int, geometry: Geometry, *, weight_base: int, column_base: int
 ) -> npt.NDArray[np.int32]:
-    """Return the descriptor words of a matrix product's layer, int32 (8,): its
+    """Return the descriptor words of the layer of matrix product ``i``, int32 (8,): its
     constants, and where its weights and column parameters begin."""
+    product, walked = lowered.products[i], not lowered.program.is_chain
     layer, groups = product.layer, product.patches.groups
     values = {name: getattr(layer, name) for name in DESCRIPTOR if hasattr(layer, name)} | {
-        "tile_rows": layer.tile_rows(rows),
+        "tile_rows": layer.tile_rows(lowered.program.rows),
         "dac_log2": layer.dac_bits.bit_length() - 1,
         "analog": int(layer.readout == "analog"),
-        "last": int(last),
+        "last": int(walked or i == len(lowered.products) - 1),
         "variance_out": layer.sigma_out**2,
         "weight_base": weight_base,
         "column_base": column_base,
-        "number": number,
+        "number": lowered.numbers[i],
         "walked": int(walked),
         "fires": int(walked and product.fires),
         "second": int(product.skip is not None),
@@ -184,7 +177,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     sections. Raises GeometryError when the program does not fit."""
     lowered, steps = check_fits(program, geometry)
     geometry = divided(program, geometry)
-    n, depth, walked = geometry.lanes, geometry.weight_depth, not program.is_chain
+    n, depth = geometry.lanes, geometry.weight_depth
     bases = _step_bases(lowered, geometry)
     weights = np.zeros((n, weight_words(lowered, geometry)), np.int32)
     held_by = {name: np.zeros(bases[-1], np.int32) for name in ("readout", "bias", "neuron", "operand")}
@@ -195,18 +188,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     starts = [base for step, base in zip(lowered.steps, bases[:-1], strict=True) if step.layers]
     for i, (product, base) in enumerate(zip(lowered.products, starts, strict=True)):
         layer, groups, share = product.layer, product.patches.groups, product.share
-        descriptors.append(
-            descriptor(
-                product,
-                geometry,
-                rows=program.rows,
-                last=walked or i == len(starts) - 1,
-                walked=walked,
-                weight_base=row,
-                column_base=base,
-                number=lowered.numbers[i],
-            )
-        )
+        descriptors.append(descriptor(lowered, i, geometry, weight_base=row, column_base=base))
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
