@@ -28,7 +28,7 @@ from ndrite.emulator.golden.learn.errors import (
     state_change,
 )
 from ndrite.emulator.golden.neuron import neuron, preneuron
-from ndrite.emulator.golden.noise import gaussian, noise
+from ndrite.emulator.golden.noise import U16, gaussian, noise
 from ndrite.emulator.spec import learning as spec
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, IntArray, Ints, clip
 from ndrite.emulator.spec.errors import SpecError, require
@@ -54,6 +54,13 @@ class Forward(NamedTuple):
     v: list[Ints]
     y: npt.NDArray[np.uint8]
     z: Ints
+
+
+class Errors(NamedTuple):
+    """Errors of one layer's columns or neurons: ``codes * 2^exponent``, codes (M,)."""
+
+    codes: Ints
+    exponent: int
 
 
 class Learner:
@@ -118,7 +125,7 @@ class Learner:
         activity = self._forward(program, x, update)
         errors, of_neurons = self._errors(program, activity, label, update)
         pulses = tuple(
-            self._pulse(i, activity.x[i], *errors[i], update) + self._tune(i, of_neurons[i], update)
+            self._pulse(i, activity.x[i], errors[i], update) + self._tune(i, of_neurons[i], update)
             for i in range(len(self.states))
         )
         return Counts(1, int(int(activity.z.argmax()) == label), pulses)
@@ -137,12 +144,12 @@ class Learner:
 
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
-    ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
-        """Return two lists over the layers of (errors, exponent of two): for the
-        layer's columns, and for its neurons' ECRAMs (None if these are not tuned)."""
+    ) -> tuple[list[Errors], list[Errors | None]]:
+        """Return the errors of every layer's columns, and those of its neurons' ECRAMs
+        (None if these are not tuned)."""
         error, exponent = output_error(seen.y, label), 0
-        errors = [(error, exponent)]
-        of_neurons: list[tuple[Ints, int] | None] = [None]
+        errors = [Errors(error, exponent)]
+        of_neurons: list[Errors | None] = [None]
         for i in reversed(range(1, len(self.states))):
             layer, before = self.learning.layers[i], program.layers[i - 1]
             key = key_of(self.seed, spec.DOMAIN_BACK, i, update) if self.noise else None
@@ -154,13 +161,13 @@ class Learner:
             if tuned is not None:
                 moved = state_change(seen.v[i - 1], before, tuned, program.curve_base, program.curve_slope)
                 its_error, its_more = hidden_error(c, moved)
-                of_neurons[-1] = its_error, exponent + its_more
+                of_neurons[-1] = Errors(its_error, exponent + its_more)
             error, more = hidden_error(c, change)
             exponent += more
-            errors.append((error, exponent))
+            errors.append(Errors(error, exponent))
         return errors[::-1], of_neurons[::-1]
 
-    def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
+    def _pulse(self, i: int, x: npt.NDArray[np.uint8], errors: Errors, update: int) -> int:
         """Apply one update to the devices of layer ``i``; return the number of pulses."""
         layer, slots = self.learning.layers[i], self.learning.slots
         rows = trains(
@@ -169,13 +176,13 @@ class Learner:
             slots,
         )
         columns = trains(
-            column_thresholds(error, exponent, layer.column_rate, layer.column_shift),
+            column_thresholds(*errors, layer.column_rate, layer.column_shift),
             key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.COLUMNS),
             slots,
         )
         count = coincidences(rows, columns)
         k, m = np.nonzero(count)
-        pulses, up, transfer = count[k, m], error[m] > 0, layer.transfer
+        pulses, up, transfer = count[k, m], errors.codes[m] > 0, layer.transfer
         if transfer is None:
             return self._move(i, layer.devices, Pulses(k, m, pulses, up), update)
         fast = layer.fast_row(len(x) - 1)
@@ -203,8 +210,9 @@ class Learner:
             read = weights_of(states - s[source + tiles.count * height]).astype(np.int64)
             own = block == tiles.count - 1
             law, target = (layer.devices, row) if own else (tiles.devices, source + height)
-            chance = tiles.rate, tiles.shift
-            pulses += self._pulse_row(i, law, target, read, 0, chance, spec.TILES + block, update)
+            key = key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.TILES + block)
+            drawn = self._row_pulses(target, Errors(read, 0), tiles.rate, tiles.shift, key)
+            pulses += self._move(i, law, drawn, update)
         return pulses
 
     def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
@@ -243,36 +251,23 @@ class Learner:
         s[at] = pulsed(s[at], pulses, constants, law, key)
         return int(pulses.number.sum())
 
-    def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
+    def _tune(self, i: int, errors: Errors | None, update: int) -> int:
         """Pulse the ECRAMs of layer ``i``'s neurons by random pulse trains in
-        proportion to their errors ``found``; return the number of pulses."""
+        proportion to their ``errors``; return the number of pulses."""
         tuned = self.learning.layers[i].tuned
         if tuned is None:
             return 0
-        assert found is not None, "every layer with ECRAMs has errors of its neurons"
-        row, chance = self.learning.program.layers[i].inputs + 1, (tuned.rate, tuned.shift)
-        return self._pulse_row(i, tuned.devices, row, *found, chance, spec.NEURONS, update)
+        assert errors is not None, "every layer with ECRAMs has errors of its neurons"
+        row = self.learning.program.layers[i].inputs + 1
+        key = key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.NEURONS)
+        pulses = self._row_pulses(row, errors, tuned.rate, tuned.shift, key)
+        return self._move(i, tuned.devices, pulses, update)
 
-    def _pulse_row(
-        self,
-        i: int,
-        law: Devices,
-        row: int,
-        error: Ints,
-        exponent: int,
-        chance: tuple[int, int],
-        side: int,
-        update: int,
-    ) -> int:
-        """Pulse the devices of one row of layer ``i`` by random pulse trains in
-        proportion to ``error``. ``side`` selects the random stream of the trains;
-        ``chance`` holds rate and shift of the pulse probability. Return the
-        number of pulses."""
-        train = trains(
-            column_thresholds(error, exponent, *chance),
-            key_of(self.seed, spec.DOMAIN_TRAIN, i, update, side),
-            self.learning.slots,
-        )
+    def _row_pulses(self, row: int, errors: Errors, rate: int, shift: int, key: U16) -> Pulses:
+        """Draw random pulse trains in proportion to ``errors`` from the random stream
+        ``key``; return their pulses as those of the devices of one row. ``rate`` and
+        ``shift`` set the pulse probability."""
+        train = trains(column_thresholds(*errors, rate, shift), key, self.learning.slots)
         count = np.bitwise_count(train).astype(np.int64)
         (m,) = np.nonzero(count)
-        return self._move(i, law, Pulses(np.full(len(m), row), m, count[m], error[m] > 0), update)
+        return Pulses(np.full(len(m), row), m, count[m], errors.codes[m] > 0)
