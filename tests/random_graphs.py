@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.backend.lay_out import check_fits
-from ndrite.emulator.golden.random_program import random_layer
+from ndrite.emulator.golden.random_program import Choices, random_layer
 from ndrite.emulator.spec.arithmetic import V_BITS
 from ndrite.emulator.spec.errors import GeometryError, ProgramError
 from ndrite.emulator.spec.flow import State, Term, joined
@@ -134,10 +134,8 @@ class _Graph:
         return tuple(picks)
 
     def _layer(self, k: int, m: int) -> Layer:
-        g, curves = self._geometry, self._curves
-        return random_layer(
-            g, self._rng, k, m, None, None, self._noise, self._segment_bits, curves, self._corner
-        )
+        choices = Choices(noise=self._noise, corner=self._corner)
+        return random_layer(self._geometry, self._rng, k, m, self._curves, choices)
 
     def _patches(self, shape: Shape, groups: int) -> Patches:
         """Any kernel that fits."""

@@ -3,6 +3,7 @@ the RTL regression."""
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,21 @@ from ndrite.emulator.spec.arithmetic import DAC_BITS, V_BITS
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.program import Program
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Settings of random layers: the read-out, the bits of the DACs, and whether reads
+    have noise. Settings that are None are drawn.
+
+    ``corner``: largest weights, gains and offsets, and shifts at both ends of their
+    range, so that every clip and width is reached.
+    """
+
+    readout: str | None = None
+    dac_bits: int | None = None
+    noise: bool | None = None
+    corner: bool = False
 
 
 def random_program(
@@ -26,8 +42,7 @@ def random_program(
     """Return a network of random shape and parameters that ``geometry`` can hold.
 
     Parameters that are not given are drawn; ``sizes`` are the widths of input, hidden
-    layers and output. ``corner``: largest weights, gains and offsets, and shifts at
-    both ends of their range, so that every clip and width is reached.
+    layers and output. ``corner``: as in ``Choices``.
     """
     for _ in range(1000):
         depth = layers or int(rng.integers(1, min(geometry.layers, 4) + 1))
@@ -41,38 +56,27 @@ def random_program(
             break
     else:
         raise ValueError(f"no random network fits geometry {geometry.name!r}")
-    segment_bits = V_BITS - (geometry.segments.bit_length() - 1)
     curves = int(rng.integers(1, geometry.curves + 1))
     span = 1 << 17 if corner else 1 << 14
+    choices = Choices(readout, dac_bits, noise, corner)
     return Program.chain(
         name="random",
         rows=geometry.rows,
-        layers=tuple(
-            random_layer(geometry, rng, k, m, readout, dac_bits, noise, segment_bits, curves, corner)
-            for k, m in pairs
-        ),
+        layers=tuple(random_layer(geometry, rng, k, m, curves, choices) for k, m in pairs),
         curve_base=rng.integers(-span // 8, span, (curves, geometry.segments)).astype(np.int32),
         curve_slope=rng.integers(-span // 8, span // 8, (curves, geometry.segments)).astype(np.int32),
     )
 
 
 def random_layer(
-    geometry: Geometry,
-    rng: np.random.Generator,
-    k: int,
-    m: int,
-    readout: str | None,
-    dac_bits: int | None,
-    noise: bool | None,
-    segment_bits: int,
-    curves: int,
-    corner: bool,
+    geometry: Geometry, rng: np.random.Generator, k: int, m: int, curves: int, choices: Choices
 ) -> Layer:
-    """Return a random layer with ``k`` inputs and ``m`` outputs. Parameters that are
-    None are chosen at random, as in ``random_program``."""
+    """Return a random layer with ``k`` inputs and ``m`` outputs, for a program of
+    ``curves`` curves."""
+    noise, corner = choices.noise, choices.corner
     weight_max = geometry.weight_max
-    chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
-    d = dac_bits or int(rng.choice(DAC_BITS))
+    chosen = choices.readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
+    d = choices.dac_bits or int(rng.choice(DAC_BITS))
     rows = min(k, geometry.rows) if chosen == "adc" else k
     adc_bits = int(rng.integers(4, 13))
     typical = np.sqrt(rows) * weight_max / 2 * (1 << d) / 2
@@ -105,7 +109,7 @@ def random_layer(
         adc_bits=adc_bits,
         shift=min(shift, 47),
         vshift=min(vshift, 47),
-        segment_bits=segment_bits,
+        segment_bits=V_BITS - (geometry.segments.bit_length() - 1),
         table_bits=int(rng.integers(4, 9)),
         sigma_out=sigma_out,
         var_cell=var_cell,
