@@ -238,7 +238,7 @@ def _prepared(
     """Sample the devices and compute the constants of the updates, for a network that
     is already mapped."""
     network, mapped = start
-    chip, states = mapped.die.chip, _starts(plan)
+    chip = mapped.die.chip
     _check_bound(plan, chip)
     devices = devices_of(law, spread)
     layers: list[Layer] = []
@@ -274,7 +274,7 @@ def _prepared(
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
     steps = [array.step for array in arrays]
-    units, laws, backward = _laws(plan, program, steps, states, devices, law, chip)
+    units, laws, backward = _laws(plan, program, steps, devices, law, chip)
     if plan.neuron_rate:
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
@@ -323,6 +323,7 @@ def weights(codes: npt.NDArray[np.int16], plan: Plan) -> Floats:
 
 
 def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
+    """Return the initial device states of each layer, (K + 1, M); biases begin at 0."""
     states = []
     for i, (k, m) in enumerate(itertools.pairwise(plan.widths)):
         rng = np.random.default_rng([plan.seed, START, i])
@@ -355,7 +356,6 @@ def _laws(
     plan: Plan,
     program: Program,
     steps: list[Floats],
-    states: list[npt.NDArray[np.int32]],
     devices: Devices,
     law: LinearStep | StepTable,
     chip: Chip,
@@ -371,6 +371,7 @@ def _laws(
     back_lsb = 2.0**back_shift / back_gain
     back_sigma = round(chip.readout.output_noise_lsb * chip.noise_factor * back_lsb)
     pulse = pulse_of(law) * plan.bound
+    states = _starts(plan)
     for i, layer in reversed(list(enumerate(program.layers))):
         last = layer is program.layers[-1]
         slope_shift = 0
