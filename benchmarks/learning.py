@@ -34,6 +34,7 @@ from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.golden.learn.devices import Constants, coincidences, constants, key_of, trains, updated
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.learning.insitu import Course, Plan, devices_of, follow, law_of_weights, prepare
+from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network.datasets import digits, fashion_mnist_test
 from ndrite.emulator.spec.learning import (
     DOMAIN_CYCLE,
@@ -184,6 +185,7 @@ def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[f
     accuracies = []
     x, y, test_x, test_y = (w[f"{how['data']}_{part}"] for part in ("x", "y", "test_x", "test_y"))
     device, spread = devices(how)
+    samples = Labelled(how["data"], x, y, test_x, test_y)
     for seed in seeds:
         widths = (x.shape[1], how["hidden"], 10)
         plan = Plan(widths=widths, rate=how["rate"], activation="sigmoid", seed=seed)
@@ -192,7 +194,7 @@ def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[f
         ready = prepare(plan, load_chip("ideal"), device, spread, x[:64])
         learner, course, right = make_learner(ready.learning, seed=seed), Course(), []
         for epoch in range(how["epochs"]):
-            follow(learner, course, x, y, epochs=epoch + 1, seed=seed)
+            follow(learner, course, samples, epochs=epoch + 1, seed=seed)
             answers = Core(learner.program()).infer(test_x).argmax(axis=1)
             right.append(float((answers == test_y).mean()))
         accuracies.append(right)

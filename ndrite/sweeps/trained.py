@@ -126,8 +126,8 @@ def learn_point(
 
     def trained(rate: float, seed: int) -> Right:
         parts, ready = samples_of(parameters), prepared(parameters, rate, seed)
-        learner, x, y = make_learner(ready.learning, seed=seed), parts.learned.x, parts.learned.labels
-        insitu.follow(learner, insitu.Course(), x, y, epochs=learn["epochs"], seed=seed)
+        learner = make_learner(ready.learning, seed=seed)
+        insitu.follow(learner, insitu.Course(), parts.learned, epochs=learn["epochs"], seed=seed)
         states = digests.setdefault(rate, hashlib.sha256())
         for layer in learner.states:
             states.update(layer.astype("<i4").tobytes())

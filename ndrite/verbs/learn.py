@@ -391,8 +391,7 @@ def _epochs(
             insitu.follow(
                 board,
                 course,
-                given.x,
-                given.labels,
+                given,
                 epochs=epoch + 1,
                 seed=seed,
                 seen=lambda course, at=epoch, tell=report: tell(course.done - at * size, size),  # type: ignore[misc]

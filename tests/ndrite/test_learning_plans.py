@@ -15,6 +15,7 @@ from ndrite.emulator.device.ecram.pulses import LinearStep
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner
 from ndrite.emulator.learning import insitu
+from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.learning import Tiles
 from ndrite.runs import File
@@ -221,11 +222,12 @@ def test_the_row_is_of_the_dies_that_learn_trains() -> None:
     given = dict(plan_of(content).points[0].run.parameters)
     row = learn_point(**given)
     x, labels, test_x, test_labels = digits()
+    samples = Labelled("digits", x[:60], labels[:60], test_x, test_labels)
     right, digest = [], hashlib.sha256()
     for seed in (0, 1):
         ready = prepared(given, 0.02, seed)
         learner = Learner(ready.learning, seed=seed)
-        insitu.follow(learner, insitu.Course(), x[:60], labels[:60], epochs=2, seed=seed)
+        insitu.follow(learner, insitu.Course(), samples, epochs=2, seed=seed)
         answers = Core(learner.program()).infer(test_x, seed=seed).argmax(axis=1)
         right.append(float((answers == test_labels).mean()))
         for states in learner.states:

@@ -176,7 +176,7 @@ def states_digest(board: LearningBoard, given: dict[str, Any], rate: float) -> s
     """Digest of the states that a board is left with by a point of one seed."""
     (seed,), learned = given["seeds"], samples_of(given).learned
     board.program_learning(prepared(given, rate, seed).learning, seed=seed)
-    follow(board, Course(), learned.x, learned.labels, epochs=given["learn"]["epochs"], seed=seed)
+    follow(board, Course(), learned, epochs=given["learn"]["epochs"], seed=seed)
     content = b"".join(layer.astype("<i4").tobytes() for layer in board.states())
     return hashlib.sha256(content).hexdigest()[:16]
 

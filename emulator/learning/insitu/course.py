@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.spec.arithmetic import Array, Codes, Ints
 from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import load_state, save_state
@@ -60,18 +61,19 @@ def order(seed: int, epoch: int, samples: int) -> Ints:
 def follow(
     board: Learns,
     course: Course,
-    x: Codes,
-    labels: Array,
+    given: Labelled,
     *,
     epochs: int,
     seed: int,
     seen: Callable[[Course], None] | None = None,
 ) -> Course:
-    """Continue a training run to the end of its epochs, in portions of PORTION updates;
-    ``course`` is advanced after every complete portion.
+    """Continue a training run on the training samples of ``given`` to the end of its
+    epochs, in portions of PORTION updates; ``course`` is advanced after every complete
+    portion.
 
     ``seed`` orders the samples. ``seen(course)`` is called after every portion.
     """
+    x, labels = given.x, given.labels
     samples = len(x)
     while course.done < epochs * samples:
         epoch, first_sample = divmod(course.done, samples)

@@ -9,12 +9,14 @@ import pytest
 
 from ndrite.emulator.learning.insitu import Course, follow, load_course, save_course
 from ndrite.emulator.learning.insitu.course import PORTION, order, uninterrupted
+from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import StateError
 
 COUNT = 2 * PORTION + 88
 X = np.stack(np.divmod(np.arange(COUNT), 256), axis=1).astype(np.uint8)
 LABELS = np.arange(COUNT) % 7
+SAMPLES = Labelled("numbered", X, LABELS, X[:0], LABELS[:0])
 
 
 class Board:
@@ -35,7 +37,7 @@ class Board:
 
 def followed(epochs: int, seed: int, course: Course | None = None) -> tuple[Board, Course]:
     board = Board()
-    return board, follow(board, course or Course(), X, LABELS, epochs=epochs, seed=seed)
+    return board, follow(board, course or Course(), SAMPLES, epochs=epochs, seed=seed)
 
 
 def test_every_epoch_shows_all_samples_in_portions() -> None:
@@ -89,7 +91,7 @@ def test_it_goes_on_as_if_it_had_not_been_left(tmp_path: Path, portions: int) ->
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        follow(board, course, X, LABELS, epochs=2, seed=5, seen=leave)
+        follow(board, course, SAMPLES, epochs=2, seed=5, seen=leave)
     states = [np.arange(6).reshape(2, 3) - (1 << 17), np.full((4, 1), (1 << 17) - 1)]
     save_course(tmp_path / "x", course, states, {"seed": 5})
     again, kept = load_course(tmp_path / "x", {"seed": 5})

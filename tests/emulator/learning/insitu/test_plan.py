@@ -22,6 +22,7 @@ from ndrite.emulator.learning.insitu import Course, Plan, follow, prepare
 from ndrite.emulator.learning.insitu.laws import devices_of, normal_table, table
 from ndrite.emulator.learning.insitu.plan import Prepared
 from ndrite.emulator.learning.insitu.rules import symmetry_points
+from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.errors import ProgramError
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
@@ -29,6 +30,7 @@ from tests.emulator.device.cited import linear_step
 from tests.refusals import refused
 
 X, LABELS, TEST_X, TEST_LABELS = digits()
+DIGITS = Labelled("digits", X, LABELS, TEST_X, TEST_LABELS)
 IDEAL = LinearStep(step_up=0.002, step_down=0.002, w_min=-1.0, w_max=1.0)
 ALIKE = EcramSpread()
 FAST = replace(IDEAL, step_up=0.5, step_down=2.5)
@@ -291,7 +293,7 @@ def test_pulses_of_ecrams_follow_the_float_networks_gradients() -> None:
 def learned(ready: Prepared, *, epochs: int, seed: int = 0) -> tuple[Learner | FastLearner, Course]:
     """The learner of digits after so many epochs, and its course."""
     learner = make_learner(ready.learning, seed=1)
-    return learner, follow(learner, Course(), X, LABELS, epochs=epochs, seed=seed)
+    return learner, follow(learner, Course(), DIGITS, epochs=epochs, seed=seed)
 
 
 def right_on_others(ready: Prepared, **course: int) -> float:
