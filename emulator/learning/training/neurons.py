@@ -1,12 +1,13 @@
 """Neurons for training: NDR, differentiable in peak voltage and current, and monotonic ones."""
 
+import dataclasses
+
 import numpy as np
 
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.layers import SteppedOutput, along, floats_of
 from ndrite.emulator.learning.training.view import FLOAT, ChipView, Tensor, torch
 from ndrite.emulator.network import Activation, Named, Ndr, Sampled
-from ndrite.emulator.spec.arithmetic import Array
 
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
 """Kinds of neurons. ``ndr``: peak voltage and current of every neuron are trained;
@@ -167,8 +168,8 @@ class Neuron(torch.nn.Module):
 
 class NdrNeuron(Neuron):
     """A layer of NDR neurons: ``height * f(u)`` with u = z / peak. The curve f is
-    ``curve`` if given, otherwise that of the chip's NDR device (``view.curve``);
-    without either it is u exp(1 - u) for u > 0, else 0.
+    ``view.curve``, that of the chip's NDR device; without one it is u exp(1 - u) for
+    u > 0, else 0.
 
     Three things are trainable per neuron, or shared, or not at all. The peak is the
     gain of the normalisation, which so has none of its own. The height stays within the
@@ -188,7 +189,6 @@ class NdrNeuron(Neuron):
         shared: bool = False,
         trainable: bool = True,
         height: float | None = None,
-        curve: Array | None = None,
     ) -> None:
         super().__init__(outputs, view, normalise=normalise)
         count = 1 if shared else outputs
@@ -200,8 +200,8 @@ class NdrNeuron(Neuron):
         self.log_heights = (low, high)
         self.outputs = outputs
         self.absolute = height is not None
-        self.curve = view.curve if curve is None else curve
-        self.family = view.family is not None and curve is None
+        self.curve = view.curve
+        self.family = view.family is not None
         if self.curve is not None:
             self.register_buffer("values", torch.tensor(self.curve, dtype=torch.float32))
         if self.family:
@@ -379,7 +379,9 @@ def neuron_of(activation: Activation, outputs: int, view: ChipView = FLOAT) -> N
     if isinstance(activation, Named):
         kind = "clipped-relu" if activation.name == "relu" else activation.name
         return MonotonicNeuron(outputs, view, kind=kind, normalise=False)
-    neuron = NdrNeuron(outputs, view, normalise=False, height=1.0, curve=activation.curve)
+    if activation.curve is not None:
+        view = dataclasses.replace(view, curve=activation.curve.astype(np.float64), family=None)
+    neuron = NdrNeuron(outputs, view, normalise=False, height=1.0)
     with torch.no_grad():
         neuron.log_peak.copy_(torch.from_numpy(np.log(activation.peak)))
         neuron.log_height.copy_(torch.from_numpy(np.log(activation.height)))
