@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from ndrite import signature as sig
 from ndrite.compiled import compiled_of, takes_module
 from ndrite.dies import OverDies, explained, over_dies
-from ndrite.emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
+from ndrite.emulator.mapping.explain import Explanation, Outcome, Row, Trial, mitigation_benefits
 from ndrite.emulator.mapping.explain import explain as causes_of
 from ndrite.host import InputError
 from ndrite.intervals import percent
@@ -198,12 +198,9 @@ def explain(
     if mitigation:
         with progress("measures") as report:
             worth = mitigation_benefits(
-                compiled.network,
+                Trial(compiled.network, x, y, task),
                 die.chip,
                 typical,
-                x,
-                y,
-                task=task,
                 seeds=(die.seed,),
                 reads=seed,
                 progress=report,

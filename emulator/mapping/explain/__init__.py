@@ -4,7 +4,7 @@ on one at a time.
 Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network,mapping} only.
 """
 
-from ndrite.emulator.mapping.explain.benefits import Outcome, judge, mitigation_benefits, mitigations
+from ndrite.emulator.mapping.explain.benefits import Outcome, Trial, mitigation_benefits, mitigations
 from ndrite.emulator.mapping.explain.explain import (
     ALL,
     PROGRAM,

@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from ndrite.emulator.mapping.explain.explain import Judge, snr_db
 from ndrite.emulator.network import Network
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats
+from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.task import Task
 
 WRITE_VERIFY_ATTEMPTS = 5
@@ -34,6 +36,33 @@ class Outcome:
         """Return the fields as plain types for JSON; the score has the name of the
         measure as its key."""
         return {"name": self.name, "snr_db": self.snr_db, self.measure: self.score}
+
+
+@record()
+class Trial:
+    """A float network, and labelled samples on which programs of it are judged.
+
+    ``x``: uint8 (n, inputs); ``labels``, ``task``: as for ``explain``.
+    """
+
+    network: Network
+    x: Codes
+    labels: Array
+    task: Task | None = None
+
+    @cached_property
+    def reference(self) -> Floats:
+        """Outputs of the float network for the samples, float64 (n, M)."""
+        return self.network.forward(self.x.astype(np.float32) / np.float32(INPUT_MAX)).astype(np.float64)
+
+    def judge(self, name: str, compiled: Mapped, *, seed: int = 0) -> Outcome:
+        """Return score and SNR of one compilation of the network on the golden model.
+        ``seed`` is that of the read noise."""
+        out = Core(compiled.program).infer(self.x, seed=seed)
+        logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
+        judge = Judge(self.labels, self.reference, self.task)
+        score = judge.score(logits)
+        return Outcome(name=name, measure=judge.measure, score=score, snr_db=snr_db(self.reference, logits))
 
 
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
@@ -66,19 +95,17 @@ def mitigations(chip: Chip) -> dict[str, Mitigation]:
 
 
 def mitigation_benefits(
-    network: Network,
+    trial: Trial,
     chip: Chip,
     samples: Codes,
-    x: Codes,
-    labels: Array,
     *,
-    task: Task | None = None,
     seeds: Iterable[int] = (0,),
     reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Return score and SNR of a network for each set of measures in ``mitigations``, as
-    means over the chips ``seeds``. ``reads`` is the seed of the read noise."""
+    """Return score and SNR of the trial's network for each set of measures in
+    ``mitigations``, as means over the chips ``seeds``. ``samples`` calibrate;
+    ``reads`` is the seed of the read noise."""
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():
@@ -86,10 +113,10 @@ def mitigation_benefits(
         for seed in seeds:
             with warnings.catch_warnings(action="ignore", category=CompileWarning):
                 compiled = map_network(
-                    network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
+                    trial.network, chip, samples, seed=seed, options=MapOptions(mitigation=measures)
                 )
             read = seed if reads is None else reads
-            outcomes_of_dies.append(judge(name, network, compiled, x, labels, task=task, seed=read))
+            outcomes_of_dies.append(trial.judge(name, compiled, seed=read))
         score = float(np.mean([o.score for o in outcomes_of_dies]))
         snr = float(np.mean([o.snr_db for o in outcomes_of_dies]))
         measure = outcomes_of_dies[0].measure
@@ -97,24 +124,3 @@ def mitigation_benefits(
         if progress is not None:
             progress(len(outcomes), len(cases))
     return outcomes
-
-
-def judge(
-    name: str,
-    network: Network,
-    compiled: Mapped,
-    x: Codes,
-    labels: Array,
-    *,
-    task: Task | None = None,
-    seed: int = 0,
-    noise: bool = True,
-) -> Outcome:
-    """Return score and SNR of one compiled network on the golden model; ``task``
-    as for ``explain``."""
-    out = Core(compiled.program).infer(x, seed=seed, noise=noise)
-    logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
-    reference = network.forward(x.astype(np.float32) / np.float32(INPUT_MAX)).astype(np.float64)
-    judge = Judge(labels, reference, task)
-    score = judge.score(logits)
-    return Outcome(name=name, measure=judge.measure, score=score, snr_db=snr_db(reference, logits))

@@ -10,7 +10,7 @@ import pytest
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, map_network
-from ndrite.emulator.mapping.explain import CAUSES, explain, judge, mitigation_benefits, mitigations, snr_db
+from ndrite.emulator.mapping.explain import CAUSES, Trial, explain, mitigation_benefits, mitigations, snr_db
 from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB, Explanation, accuracy
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
@@ -216,19 +216,18 @@ def test_the_worth_of_a_measure_is_a_mean_over_dies() -> None:
     net, seen = random_network((20, 8, 4)), []
     x, labels = samples(net, 60), np.arange(60) % 4
     how = {"seeds": (1, 2), "reads": 5, "progress": lambda *done: seen.append(done)}
-    worth = mitigation_benefits(net, load_chip("wan2022"), x, x, labels, **how)
+    trial = Trial(net, x, labels)
+    worth = mitigation_benefits(trial, load_chip("wan2022"), x, **how)
     assert seen == [(i + 1, 9) for i in range(9)]
     dies = [map_network(net, "wan2022", x, seed=s, options=MapOptions(mitigation=NOTHING)) for s in (1, 2)]
-    each = [judge("none", net, die, x, labels, seed=5) for die in dies]
+    each = [trial.judge("none", die, seed=5) for die in dies]
     assert worth[0].name == "none"
     for field in ("score", "snr_db"):
         assert getattr(worth[0], field) == pytest.approx(np.mean([getattr(one, field) for one in each]))
     # By default of die 0, whose number is that of its read noise too.
     die = map_network(net, "wan2022", x, seed=0, options=MapOptions(mitigation=NOTHING))
-    usual = mitigation_benefits(net, load_chip("wan2022"), x, x, labels)[0]
-    assert (
-        usual == judge("none", net, die, x, labels) == judge("none", net, die, x, labels, seed=0, noise=True)
-    )
+    usual = mitigation_benefits(trial, load_chip("wan2022"), x)[0]
+    assert usual == trial.judge("none", die) == trial.judge("none", die, seed=0)
 
 
 def test_columns_are_off_by_their_own_gain_and_offset() -> None:
