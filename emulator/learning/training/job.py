@@ -13,7 +13,7 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.errors import EmulatorError, require
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.learning.training.layers import Crossbar
-from ndrite.emulator.learning.training.loop import Recipe, Split, evaluate, train
+from ndrite.emulator.learning.training.loop import Recipe, Split, StateFile, evaluate, train
 from ndrite.emulator.learning.training.model import TrainedNetwork, export, halved
 from ndrite.emulator.learning.training.neurons import make_neuron, neuron_of
 from ndrite.emulator.learning.training.nodes import (
@@ -232,12 +232,10 @@ def run_job(
 
     train(
         model,
-        Split(x[:n], y[:n], x[n:], y[n:]),
+        Split(x[:n], y[:n], x[n:], y[n:], samples.side),
         job,
-        mark=_mark(job, samples, start),
-        side=samples.side,
         checkpoint=checkpoint,
-        state=state,
+        state=StateFile(state, _mark(job, samples, start)),
         progress=progress,
     )
     state.unlink(missing_ok=True)

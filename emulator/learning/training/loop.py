@@ -51,39 +51,43 @@ class Augment:
         return self.flat[rows].gather(1, index)
 
 
-def save_state(
-    path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any], epoch: int, best: float
-) -> None:
-    """Write the state of a training run; the file is written completely or not at all.
+@dataclass(frozen=True)
+class StateFile:
+    """The file that keeps the state of a training run after each epoch. ``mark``: what
+    training depends on, plain values by name; it tells whether a file belongs to the
+    same training run."""
 
-    ``run``: what a training step changes, by name; ``batches``: the generator of their
-    order; ``mark``: what training depends on, plain values by name.
-    """
-    content = {name: part.state_dict() for name, part in run.items()}
-    generators = {"generator": batches.get_state(), "torch_generator": torch.get_rng_state()}
-    buffer = io.BytesIO()
-    torch.save({"epoch": epoch, "best": best, **content, **generators}, buffer)
-    state_file.save_state(path, mark, buffer.getvalue())
+    path: Path
+    mark: dict[str, Any]
 
+    def save(self, run: dict[str, Any], batches: torch.Generator, epoch: int, best: float) -> None:
+        """Write the state of a training run; the file is written completely or not at all.
 
-def load_state(
-    path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any]
-) -> tuple[int, float]:
-    """Restore ``run`` and ``batches`` from a saved state; return the number of
-    epochs done and the best held-out accuracy. Nothing in the file is executed.
-    Raises StateError when the file is not a state, was edited, or belongs to
-    another training run."""
-    saved = state_file.load_state(path, mark)
-    try:
-        content = torch.load(io.BytesIO(saved), weights_only=True)
-        for name, part in run.items():
-            part.load_state_dict(content[name])
-        batches.set_state(content["generator"])
-        torch.set_rng_state(content["torch_generator"])
-        return int(content["epoch"]), float(content["best"])
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmulatorError(f"{path}: not the state of this training ({line})") from None
+        ``run``: what a training step changes, by name; ``batches``: the generator of
+        their order.
+        """
+        content = {name: part.state_dict() for name, part in run.items()}
+        generators = {"generator": batches.get_state(), "torch_generator": torch.get_rng_state()}
+        buffer = io.BytesIO()
+        torch.save({"epoch": epoch, "best": best, **content, **generators}, buffer)
+        state_file.save_state(self.path, self.mark, buffer.getvalue())
+
+    def load(self, run: dict[str, Any], batches: torch.Generator) -> tuple[int, float]:
+        """Restore ``run`` and ``batches`` from a saved state; return the number of
+        epochs done and the best held-out accuracy. Nothing in the file is executed.
+        Raises StateError when the file is not a state, was edited, or belongs to
+        another training run."""
+        saved = state_file.load_state(self.path, self.mark)
+        try:
+            content = torch.load(io.BytesIO(saved), weights_only=True)
+            for name, part in run.items():
+                part.load_state_dict(content[name])
+            batches.set_state(content["generator"])
+            torch.set_rng_state(content["torch_generator"])
+            return int(content["epoch"]), float(content["best"])
+        except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise EmulatorError(f"{self.path}: not the state of this training ({line})") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +120,14 @@ def averaging(steps: int) -> float:
 @dataclass(frozen=True)
 class Split:
     """Training images and held-out images (n, inputs) in [0, 1], and the labels
-    (n,) int64 of both."""
+    (n,) int64 of both. ``side``: side of square images, which may be augmented; None:
+    inputs are taken as they are."""
 
     images: Tensor
     labels: Tensor
     held_images: Tensor
     held_labels: Tensor
+    side: int | None = None
 
 
 class Interrupted(KeyboardInterrupt):
@@ -137,10 +143,8 @@ def train(
     split: Split,
     recipe: Recipe,
     *,
-    mark: dict[str, Any] | None = None,
-    side: int | None,
     checkpoint: Callable[[TrainedNetwork, int, float], None],
-    state: Path | None = None,
+    state: StateFile | None = None,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> float:
     """Train a model in place; call ``checkpoint(model, epoch, accuracy)`` whenever the
@@ -153,10 +157,6 @@ def train(
 
     Parameters
     ----------
-    mark:
-        Mark of ``state``, plain values by name; default: the recipe.
-    side:
-        Side of square images to augment as the recipe says; None: inputs are taken as they are.
     state:
         Where every epoch's whole state goes, and where training goes on from if the
         file is there: the result is that of an uninterrupted run.
@@ -168,8 +168,8 @@ def train(
         raise EmulatorError(f"training set holds {n} samples; accepted: at least batch ({recipe.batch})")
     generator = torch.Generator().manual_seed(recipe.seed)
     augment = None
-    if side is not None and (recipe.shift or recipe.flip):
-        augment = Augment(split.images, side, generator, shift=recipe.shift, flip=recipe.flip)
+    if split.side is not None and (recipe.shift or recipe.flip):
+        augment = Augment(split.images, split.side, generator, shift=recipe.shift, flip=recipe.flip)
     steps = n // recipe.batch
     device = [p for name, p in model.named_parameters() if "log_" in name or "shift" in name]
     weights = [p for name, p in model.named_parameters() if not ("log_" in name or "shift" in name)]
@@ -183,9 +183,9 @@ def train(
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
     average = copy.deepcopy(model)
     run = {"model": model, "average": average, "optimiser": optimiser, "schedule": schedule}
-    mark, best, done = mark or vars(recipe), 0.0, 0
-    if state is not None and state.exists():
-        done, best = load_state(state, run, generator, mark)
+    best, done = 0.0, 0
+    if state is not None and state.path.exists():
+        done, best = state.load(run, generator)
     try:
         for epoch in range(done + 1, recipe.epochs + 1):
             model.train()
@@ -207,7 +207,7 @@ def train(
                 checkpoint(average, epoch, accuracy)
             done = epoch
             if state is not None:
-                save_state(state, run, generator, mark, done, best)
+                state.save(run, generator, done, best)
             if progress is not None:
                 progress(epoch, recipe.epochs, accuracy, best)
     except KeyboardInterrupt:

@@ -35,12 +35,12 @@ def toy(n=600):
     """Four classes of noisy 8 x 8 images."""
     made = pictures(n, 4)
     x, y = torch.from_numpy(made.x.astype(np.float32) / 255), torch.from_numpy(made.labels)
-    return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:])
+    return loop.Split(x[:-100], y[:-100], x[-100:], y[-100:], side=8)
 
 
 def trained(model, split, epochs=3, **rest):
     recipe = loop.Recipe(epochs=epochs, batch=50, **rest)
-    loop.train(model, split, recipe, side=8, checkpoint=lambda *a: None)
+    loop.train(model, split, recipe, checkpoint=lambda *a: None)
     return model
 
 
@@ -65,25 +65,24 @@ def small():
 def test_going_on_after_an_interruption_gives_the_same_weights(tmp_path):
     split, recipe = toy(200), loop.Recipe(epochs=4, batch=50)
     whole = trained(small(), split, 4)
-    state, parts, kept = tmp_path / "state", small(), []
+    state, parts, kept = loop.StateFile(tmp_path / "state", vars(recipe)), small(), []
 
     def stop(epoch, *_):
         if epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(loop.Interrupted) as stopped:
-        loop.train(
-            parts, split, recipe, side=8, checkpoint=lambda *a: kept.append(a), state=state, progress=stop
-        )
+        loop.train(parts, split, recipe, checkpoint=lambda *a: kept.append(a), state=state, progress=stop)
     assert stopped.value.epoch == 2
     assert kept, "the best checkpoint so far is kept"
     resumed = of_widths((64, 6, 4), view_of(load_chip("wan2022")))  # all must come from the state
-    loop.train(resumed, split, recipe, side=8, checkpoint=lambda *a: None, state=state)
+    loop.train(resumed, split, recipe, checkpoint=lambda *a: None, state=state)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     other = loop.Recipe(epochs=9, batch=50)
+    state = dataclasses.replace(state, mark=vars(other))
     with pytest.raises(StateError, match="differs in epochs; accepted: the same run"):
-        loop.train(small(), split, other, side=8, checkpoint=lambda *a: None, state=state)
+        loop.train(small(), split, other, checkpoint=lambda *a: None, state=state)
 
 
 @pytest.mark.parametrize("kind", KINDS)
