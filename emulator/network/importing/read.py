@@ -43,23 +43,25 @@ warning is given."""
 
 
 def lower(
-    read: Reading,
+    proof: Proof,
     name: str,
-    samples: Floats | None,
-    wanted: Floats | None,
+    own_samples: Floats | None,
     input_range: InputRange | None,
-    meaning: Meaning,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Network, InputRange, ImportReport]:
-    """Turn a ``Reading`` into a network; return the network, the range of its inputs
-    and the import report. Parameters as for ``import_model``.
+    """Turn the graph that ``proof`` compares with its model into a network; return the
+    network, the range of its inputs and the import report. Parameters as for
+    ``import_model``.
 
-    ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own
-    outputs for them, which errors are measured against; ``meaning``: all but the range
-    of inputs. Raises UnsupportedNodeError when a function is unbounded and there are no
-    samples. Raises NetworkError when a weight is not finite. Warns CompileWarning when
-    codes and tables lose more than a fifth of the outputs' variation.
+    ``own_samples`` (n, ...), as the model takes them; errors are measured against the
+    model's own outputs for them. Raises UnsupportedNodeError when a function is
+    unbounded and there are no samples. Raises NetworkError when a weight is not finite.
+    Warns CompileWarning when codes and tables lose more than a fifth of the outputs'
+    variation.
     """
+    read = proof.read
+    samples = None if own_samples is None else read.ordered(own_samples)
+    wanted = None if own_samples is None else proof.theirs(own_samples)
     graph, notes = simplified(read.graph), list(read.notes)
     if len(read.own_shape) == 2 and graph.calls == 1:
         graph = rolled(graph)
@@ -86,7 +88,7 @@ def lower(
         {"imported": {"nodes": [m.name for m in scaled_nodes]}},
         scaling.states,
         graph.calls,
-        dataclasses.replace(meaning, inputs=input_range),
+        dataclasses.replace(_meaning(proof.original, read), inputs=input_range),
     )
     # For each node two counts: its pre-activations that lie outside its table, where
     # that changes the result by a code or more, and all its pre-activations.
@@ -269,12 +271,10 @@ def import_model(
         proof = Proof(read, original)
         compared = proof.check(own_samples, *(input_range or (0.0, 1.0)))
         lowered = lower(
-            read,
+            proof,
             name or (type(model).__name__ if path is None else path.stem),
-            None if own_samples is None else read.ordered(own_samples),
-            None if own_samples is None else proof.theirs(own_samples),
+            own_samples,
             limits,
-            _meaning(original, read),
             progress,
         )
         return Imported(*lowered, proof, compared)
