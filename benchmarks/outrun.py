@@ -15,8 +15,8 @@ compiled loops, one thread, at its best of several batch sizes and of two layout
 board's and one without copies of kernels. The networks are those of
 ``benchmarks/walks.py``, and the package's LSTM, on random inputs.
 
-*Products*: the cycles of the array alone, by the schedule's bound. ``--draw`` draws two
-runs of ``--json``: where the cycles of a sample go, and samples a second.
+``--draw`` draws two runs of ``--json``: the cycles of a sample, how many there were if
+every lane multiplied in every cycle, and samples a second.
 
 A sample of the MLP comes out of its packet a byte a cycle, while the array waits. *MLP,
 array alone* is the same array behind a PCIe card's DMA, eight codes a cycle and without
@@ -44,12 +44,12 @@ from ndrite.boards.fpga.reports import load
 from ndrite.boards.fpga.target import Target
 from ndrite.boards.sim.pcie import SimCard
 from ndrite.boards.sim.udp import SimDatagrams, UdpModel
-from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.golden.fast import FastCore
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.network import load_network, zoo
-from ndrite.emulator.spec import Program
+from ndrite.emulator.spec import Geometry, Program
+from ndrite.emulator.spec.arithmetic import slices
 from ndrite.host.links.pcie import PcieChannel
 from ndrite.host.links.udp import UdpLink
 from ndrite.pages import drawing
@@ -97,7 +97,7 @@ def figures(
         "samples": len(x),
         "mismatches": int((y != FastCore(program).infer(x, seed=1)).any(axis=1).sum()),
         "cycles": cycles / len(x),
-        "products_cycles": bound_cycles(program, target.geometry.lanes, target.geometry.lane_rows),
+        "busy_cycles": busy_cycles(program, target.geometry),
         "clock_mhz": target.clock_mhz,
         "compute_per_s": compute,
         "line_per_s": line_per_s,
@@ -124,6 +124,14 @@ def on_core(programs: dict[str, Program], x: Any, seconds: float) -> dict[str, A
     return {"core_per_s": best, "core_layout": at[0], "core_batch": at[1]}
 
 
+def busy_cycles(program: Program, geometry: Geometry) -> float:
+    """Return the cycles of a sample if every lane multiplied in every cycle, zeros too."""
+    products = sum(
+        p.patches.positions * p.layer.weights.size * slices(p.layer.dac_bits) for p in program.products
+    )
+    return program.calls * products / (geometry.lanes * geometry.lane_rows)
+
+
 def _row(r: dict[str, Any]) -> str:
     rates = (r[k] for k in ("cycles", "compute_per_s", "line_per_s", "board_per_s"))
     cells = [r["network"], *("-" if rate is None else f"{rate:,.0f}" for rate in rates), r["limit"]]
@@ -132,8 +140,8 @@ def _row(r: dict[str, Any]) -> str:
 
 
 def draw(before: Path, now: Path, path: Path) -> None:
-    """Draw two runs (files of ``--json``): the cycles of a sample, those of the array's
-    products in them, and the samples a second of board, line and core."""
+    """Draw two runs (files of ``--json``): the cycles of a sample, how few they could be,
+    and the samples a second of board and core."""
     runs = [{row["network"]: row for row in json.loads(file.read_text())["rows"]} for file in (before, now)]
     names = [name for name in COMPARED if all(name in run for run in runs)]
     figure = drawing.figure(8, 5.6)
@@ -142,11 +150,11 @@ def draw(before: Path, now: Path, path: Path) -> None:
     for run, label, side in zip(runs, ("before", "now"), (-0.2, 0.2), strict=True):
         colour = drawing.SERIES[side > 0]
         total = np.array([run[name]["cycles"] for name in names])
-        cycles.bar(places + side, total, 0.36, color=colour, alpha=0.45, label=f"{label}, all")
+        cycles.bar(places + side, total, 0.36, color=colour, alpha=0.45, label=label)
         board = [run[name]["board_per_s"] for name in names]
         rates.bar(places + side, board, 0.36, color=colour, alpha=0.45, label=f"board, {label}, simulated")
-    products = np.array([runs[1][name]["products_cycles"] for name in names])
-    cycles.hlines(products, places - 0.42, places + 0.42, color="black", label="products, by the schedule")
+    busy = [runs[1][name]["busy_cycles"] for name in names]
+    cycles.hlines(busy, places - 0.42, places + 0.42, color="black", label="every lane busy")
     for run, label, style in zip(runs, ("before", "now"), ("--", "-"), strict=True):
         core = [run[name]["core_per_s"] for name in names]
         rates.hlines(core, places - 0.42, places + 0.42, ls=style, color="black", label=f"core, {label}")

@@ -216,9 +216,11 @@ def speed(run: Run, chip: Any) -> None:
     """Time and memory of mapping for more and more weights, from one product to the whole
     model; then tokens a second in decoding and in batches, read noise on."""
     chip, blocks = with_read_noise(chip), run.model.blocks
+    run.model.blocks = blocks[:1]
     inputs = of_inputs(run.model, run.samples, lambda x: x.flatten(0, -2))
     for name, layer in (("v", blocks[0].v), ("up", blocks[0].up)):
         mapped_on(chip, name, layer, inputs[layer])
+    del inputs
     for count in (1, 3, 10):
         if count < len(blocks):
             run.model.blocks = blocks[:count]
