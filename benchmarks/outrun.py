@@ -3,7 +3,6 @@ network by network.
 
     OMP_NUM_THREADS=1 python benchmarks/outrun.py [--board ecpix5-85f-maps-udp] [--network LeNet-5] [--json]
     python benchmarks/outrun.py --draw before.json now.json --figure docs/images/outrun.svg
-    python benchmarks/outrun.py --draw before.json now.json --figure docs/images/outrun.svg
 
 *Board*, simulated: the whole device behind UDP, compiled; clocks from the first
 datagram to the last answer, at the board's clock; the first line says what is known of
@@ -147,17 +146,16 @@ def draw(before: Path, now: Path, path: Path) -> None:
     figure = drawing.figure(8, 5.6)
     cycles, rates = figure.subplots(2, 1)
     places = np.arange(len(names))
-    for run, label, side in zip(runs, ("before", "now"), (-0.2, 0.2), strict=True):
-        colour = drawing.SERIES[side > 0]
-        total = np.array([run[name]["cycles"] for name in names])
+    looks = zip(runs, ("before", "now"), (-0.2, 0.2), ("--", "-"), drawing.SERIES, strict=False)
+    for run, label, side, style, colour in looks:
+        total, board, core = (
+            [run[name][field] for name in names] for field in ("cycles", "board_per_s", "core_per_s")
+        )
         cycles.bar(places + side, total, 0.36, color=colour, alpha=0.45, label=label)
-        board = [run[name]["board_per_s"] for name in names]
         rates.bar(places + side, board, 0.36, color=colour, alpha=0.45, label=f"board, {label}, simulated")
+        rates.hlines(core, places - 0.42, places + 0.42, ls=style, color="black", label=f"core, {label}")
     busy = [runs[1][name]["busy_cycles"] for name in names]
     cycles.hlines(busy, places - 0.42, places + 0.42, color="black", label="every lane busy")
-    for run, label, style in zip(runs, ("before", "now"), ("--", "-"), strict=True):
-        core = [run[name]["core_per_s"] for name in names]
-        rates.hlines(core, places - 0.42, places + 0.42, ls=style, color="black", label=f"core, {label}")
     cycles.set(ylabel="cycles a sample", yscale="log")
     rates.set(ylabel="samples a second", yscale="log")
     for axes in (cycles, rates):
