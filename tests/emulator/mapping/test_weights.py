@@ -63,8 +63,11 @@ def test_limits_cut_rare_extremes_and_survive_zeros():
 
 
 @pytest.mark.parametrize("levels", [2, 4, 16])
-def test_a_limit_is_the_one_of_thirteen_with_the_least_error(levels):
-    """Limiting and rounding, level by level; one for all columns where sums are compared."""
+@pytest.mark.parametrize("at_once", [7, 1000])
+def test_a_limit_is_the_one_of_thirteen_with_the_least_error(levels, at_once, monkeypatch):
+    """Limiting and rounding, level by level, however many columns are tried at once; one
+    for all columns where sums are compared."""
+    monkeypatch.setattr("ndrite.emulator.mapping.weights.CACHED", 60 * at_once)
     w = np.random.default_rng(1).standard_t(4, size=(60, 40)) * np.linspace(0.2, 1, 40)
     held = np.arange(1 - levels, levels) / (levels - 1)
 
