@@ -60,7 +60,7 @@ class Executor(Sized):
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
-            *(("load", "unpacked") if g.unpacks_words else ("load", "unpack")),
+            *(("load", "unpacked", "judged") if g.unpacks_words else ("load", "unpack")),
             *("loaded", "settled", "start"),
             *words.STATES,
             *("verdict", "compose", "head", "finish", "drop"),
@@ -196,7 +196,7 @@ class Executor(Sized):
         if not g.unpacks_words:
             with states.at("unpack"):
                 states.go("loaded", when=self.unpacker.done)
-        states.chain("loaded", *(["unpacked"] if g.unpacks_words else []), "settled", "start")
+        states.chain("loaded", *(["unpacked", "judged"] if g.unpacks_words else []), "settled", "start")
         with states.at("start"):
             states.go("drop", when=begun)
 

@@ -113,20 +113,20 @@ class WordUnpacker(Sized):
     is 7, the third 9 and the last 5::
 
         { "signal": [
-          {"name": "clear",  "wave": "10......."},
-          {"name": "sparse", "wave": "1........"},
-          {"name": "inputs", "wave": "=........", "data": "9"},
-          {"name": "samples_max", "wave": "=........", "data": "1"},
-          {"name": "length", "wave": "=........", "data": "5"},
-          {"name": "valid",  "wave": "01...10.."},
-          {"name": "data",   "wave": "x=====xxx", "data": "5 7 9 1 5"},
-          {"name": "load",   "wave": "0.=====0.", "data": "fa 1 4 fe 1"},
-          {"name": "word",   "wave": "xx=..=.=.", "data": "0 1 2"},
-          {"name": "code",   "wave": "xx=====xx", "data": "0 7 9 0 5"},
-          {"name": "wrong",  "wave": "xxxxxxx0."}
+          {"name": "clear",  "wave": "10........"},
+          {"name": "sparse", "wave": "1........."},
+          {"name": "inputs", "wave": "=.........", "data": "9"},
+          {"name": "samples_max", "wave": "=.........", "data": "1"},
+          {"name": "length", "wave": "=.........", "data": "5"},
+          {"name": "valid",  "wave": "01...10..."},
+          {"name": "data",   "wave": "x=====xxxx", "data": "5 7 9 1 5"},
+          {"name": "load",   "wave": "0.=====0..", "data": "fa 1 4 fe 1"},
+          {"name": "word",   "wave": "xx=..=.=..", "data": "0 1 2"},
+          {"name": "code",   "wave": "xx=====xxx", "data": "0 7 9 0 5"},
+          {"name": "wrong",  "wave": "xxxxxxxx0."}
         ] }
 
-    Latency: one cycle to the codes, two to ``wrong``. Resources: about 60 LUTs
+    Latency: one cycle to the codes, three to ``wrong``. Resources: about 60 LUTs
     and 50 flip-flops.
     """
 
@@ -184,11 +184,19 @@ class WordUnpacker(Sized):
             behind.eq(Mux(self.inputs[:3].any(), (every << self.inputs[:3])[:GROUP], 0)),
         ]
         # The last sample of a payload that is not sparse may end within a word.
+        ends_within, complete, more, most = (
+            Signal(name=n) for n in ("ends_within", "complete", "more", "most")
+        )
         cut = ~self.sparse & (word_of_sample == last_word) & (bits == behind)
-        complete = (word_of_sample == 0) & (bits == Mux(self.sparse, 0, every))
-        mismatch = ~(cut | complete) | (self.samples == 0) | (self.samples > self.samples_max)
-        m.d.comb += [
+        m.d.sync += [
+            ends_within.eq(cut),
+            complete.eq((word_of_sample == 0) & (bits == Mux(self.sparse, 0, every)) & whole.any()),
+            # Both are compared before the last sample is counted: the sum would come too late.
+            more.eq(whole > self.samples_max),
+            most.eq(whole == self.samples_max),
             self.samples.eq(whole + cut),
-            self.wrong.eq(~self.length.any() | excess | mismatch),
         ]
+        m.d.comb += self.wrong.eq(
+            ~self.length.any() | excess | ~(ends_within | complete) | more | (most & ends_within)
+        )
         return m
