@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from ndrite.hdl.parts.target import is_ecp5, is_small
 
@@ -123,35 +123,53 @@ class RegisteredMemory(wiring.Component):
         deepest = _ECP5_SHAPES[-1][0]
         if self.second and self.depth > deepest:
             raise ValueError(f"a memory with two readers has {self.depth} words; accepted: {deepest}")
+        size = self._bank_words(deepest)
+        low_bits = exact_log2(size)
         banks = []
-        for first in range(0, self.depth, deepest):
+        for first in range(0, self.depth, size):
             bank = Signal(len(self.data), name=f"bank_{first}")
-            number = first // deepest
-            high = self.write_address[14:]
-            write = (
-                self.write & (high == number).replicate(self.parts) if self.depth > deepest else self.write
-            )
-            self._block_rams(m, f"block_{number}", min(deepest, self.depth - first), write, bank)
+            number = first // size
+            high = self.write_address[low_bits:]
+            write = self.write & (high == number).replicate(self.parts) if self.depth > size else self.write
+            self._block_rams(m, f"block_{number}", min(size, self.depth - first), write, bank)
             banks.append(bank)
         if len(banks) == 1:
             m.d.comb += self.data.eq(banks[0])
             return
-        late = Signal(len(self.address) - 14, name="late_0")
-        later = Signal(len(self.address) - 14, name="late_1")
-        m.d.sync += [late.eq(self.address[14:]), later.eq(late)]
+        late = Signal(len(self.address) - low_bits, name="late_0")
+        later = Signal(len(self.address) - low_bits, name="late_1")
+        m.d.sync += [late.eq(self.address[low_bits:]), later.eq(late)]
         with m.Switch(later):
             for number, bank in enumerate(banks):
                 with m.Case(number):
                     m.d.comb += self.data.eq(bank)
 
+    def _bank_words(self, deepest: int) -> int:
+        """Return the words of a bank. A memory a little deeper than a power of two gets
+        a bank for the rest, if that takes fewer block RAMs."""
+        half = 1 << (self.depth - 1).bit_length() - 1
+        if self.depth > deepest or self.second or self.reader is not None or half < _ECP5_SHAPES[0][0]:
+            return deepest
+        split = self._blocks(half) + self._blocks(self.depth - half)
+        return half if split < self._blocks(self.depth) else deepest
+
+    def _width(self, depth: int) -> int:
+        """Return the data bits of the block RAMs of a bank: the narrowest shape into
+        which a part fits as a single block; if no shape is wide enough, the widest."""
+        widths = [width for words, width in _ECP5_SHAPES if words >= depth]
+        return next((width for width in reversed(widths) if width >= len(self.data)), widths[0])
+
+    def _blocks(self, depth: int) -> int:
+        """Return the number of block RAMs of a bank."""
+        bits, width = self.shape.width, self._width(depth)
+        if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
+            return -(-self.parts // (width // _ENABLED_BITS))
+        return self.parts * -(-bits // width)
+
     def _block_rams(self, m: Module, name: str, depth: int, write: Value, out: Signal) -> None:
         """Build one bank from DP16KD block RAMs, as many in parallel as the word width
         needs: port A writes (and reads ``also``), port B reads."""
-        bits = self.shape.width
-        shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
-        # Choose the narrowest block RAM shape into which a part fits as a single block;
-        # if no shape is wide enough, the widest.
-        _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
+        bits, width = self.shape.width, self._width(depth)
         if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
             # Parts that share a block RAM; each part has the write enable of its own nine bits.
             together = width // _ENABLED_BITS

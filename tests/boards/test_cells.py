@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.array.array import Array
 from ndrite.hdl.learn.core import LearningCore
+from ndrite.hdl.parts.memory import RegisteredMemory
 from ndrite.hdl.parts.multiplier import CarryMultiplier
 from ndrite.hdl.parts.target import unmerged
 from tests.extras import needs
@@ -59,6 +60,14 @@ def test_product_of_carry_chains_in_ecp5_cells(tmp_path: Path) -> None:
     sources = netlist(Within(CarryMultiplier(unsigned(16))), "ecp5", tmp_path)
     assert cells(tmp_path, "MULT18X18D") == 0
     run_bench(sources, "parts.bench_carry_multiplier", tmp_path, opaque=True, geometry=GEOMETRY)
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(2048 + 14, 2), (2048 + 600, 2), (4096 + 2100, 4)])
+def test_a_memory_a_little_deeper_than_a_power_of_two(depth: int, blocks: int, tmp_path: Path) -> None:
+    """A bank for the rest saves block RAMs; between the banks no word is mistaken."""
+    sources = netlist(Within(RegisteredMemory(8, depth)), "ecp5", tmp_path)
+    assert cells(tmp_path, "DP16KD") == blocks
+    run_bench(sources, "parts.bench_memory", tmp_path, opaque=True, DEPTH=str(depth))
 
 
 @pytest.mark.long
