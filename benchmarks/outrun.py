@@ -2,7 +2,9 @@
 network by network.
 
     OMP_NUM_THREADS=1 python benchmarks/outrun.py [--board ecpix5-85f-maps-udp] [--network LeNet-5] [--json]
-    python benchmarks/outrun.py --draw before.json now.json --figure docs/images/outrun.svg
+    python benchmarks/outrun.py --draw docs/results/outrun-before.json docs/results/outrun.json
+
+``--json`` prints what ``make pages`` fills into ``docs/hardware.md``.
 
 *Board*, simulated: the whole device behind UDP, compiled; clocks from the first
 datagram to the last answer, at the board's clock; the first line says what is known of
@@ -131,11 +133,18 @@ def busy_cycles(program: Program, geometry: Geometry) -> float:
     return program.calls * products / (geometry.lanes * geometry.lane_rows)
 
 
-def _row(r: dict[str, Any]) -> str:
+HEADER = (
+    "network", "cycles", "array per s", "line per s", "board per s", "limit", "core per s", "layout",
+    "batch", "ratio", "differ",
+)  # fmt: skip
+
+
+def _cells(r: dict[str, Any]) -> list[str]:
+    """Return the cells of a row of the table, as ``HEADER`` names them."""
     rates = (r[k] for k in ("cycles", "compute_per_s", "line_per_s", "board_per_s"))
     cells = [r["network"], *("-" if rate is None else f"{rate:,.0f}" for rate in rates), r["limit"]]
-    cells += [f"{r['core_per_s']:,.0f}", r["core_layout"], r["core_batch"], f"{r['ratio']:.2f}"]
-    return "| " + " | ".join(map(str, cells)) + f" | {r['mismatches']} of {r['samples']} |"
+    cells += [f"{r['core_per_s']:,.0f}", r["core_layout"], str(r["core_batch"]), f"{r['ratio']:.2f}"]
+    return [*cells, f"{r['mismatches']} of {r['samples']}"]
 
 
 def draw(before: Path, now: Path, path: Path) -> None:
@@ -177,7 +186,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=8.0, help="measured on the core, each network")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--draw", nargs=2, type=Path, metavar="FILE", help="two runs: before, now")
-    parser.add_argument("--figure", type=Path, default=Path("outrun.svg"), help="where --draw draws")
+    parser.add_argument(
+        "--figure", type=Path, default=Path("docs/images/outrun.svg"), help="where --draw draws"
+    )
     options = parser.parse_args()
     if options.draw:
         draw(*options.draw, options.figure)
@@ -186,10 +197,7 @@ def main() -> int:
     placed = "no committed report" if report is None else f"{report['fmax_mhz']:g} MHz estimated"
     if not options.json:
         print(f"{options.board}, simulated, at {target.clock_mhz:g} MHz ({placed}); one core, measured\n")
-        print(
-            "| network | cycles | array /s | line /s | board /s | limit | core /s | layout | batch | ratio "
-            "| differ |"
-        )
+        print("| " + " | ".join(HEADER) + " |")
         print("|---|---:|---:|---:|---:|---|---:|---|---:|---:|---:|")
     rows = []
     for name in options.network or COMPARED:
@@ -207,9 +215,11 @@ def main() -> int:
         for what, r in found.items():
             rows.append({"network": what, **r, **core, "ratio": r["board_per_s"] / core["core_per_s"]})
             if not options.json:
-                print(_row(rows[-1]), flush=True)
+                print("| " + " | ".join(_cells(rows[-1])) + " |", flush=True)
     if options.json:
-        print(json.dumps({"board": options.board, "placed": placed, "rows": rows}, indent=1))
+        table = {"header": HEADER, "rows": [_cells(r) for r in rows]}
+        found = {"board": options.board, "placed": placed, "rows": rows, "tables": [table]}
+        print(json.dumps(found, indent=1))
     return 1 if any(r["mismatches"] for r in rows) else 0
 
 
