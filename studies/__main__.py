@@ -118,6 +118,8 @@ def _study(name: str, output: Path, again: bool, smoke: bool, workers: Workers, 
         return 0
     for table in result.tables:
         print_table(table)
+    if result.moved is not None:
+        print_table(result.moved)
     if result.outside and not result.value["smoke"]:
         click.echo(f"studies: {name}: not reproduced: {', '.join(result.outside)}", err=True)
         return 1

@@ -22,7 +22,7 @@ from ndrite.runs.engine import Share
 from ndrite.runs.workers import Workers
 from studies.published import MISSED, judged, page, publication
 from studies.runs import Runs, described, product
-from studies.table import Figure, draw
+from studies.table import Figure, draw, moved
 
 STUDIES: dict[str, Any] = described("studies")
 PAGE = "replicate.md"
@@ -48,12 +48,14 @@ def grid(name: str, smoke: bool) -> Runs:
 
 
 class Result(NamedTuple):
-    """The result of a study: the contents of its JSON file, its tables, and the
-    published numbers that it does not reproduce."""
+    """The result of a study: the contents of its JSON file, its tables, the published
+    numbers that it does not reproduce, and what moved since the file that was there
+    before (None: there was none)."""
 
     value: dict[str, Any]
     tables: list[Table]
     outside: list[str]
+    moved: Table | None
 
 
 def execute(
@@ -154,7 +156,9 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool, made: Row) -> Res
         "tables": [table._asdict() for table in tables],
         "runs": runs,
     }
-    with whole_file(output / f"{name}.json") as file:
+    path = output / f"{name}.json"
+    before = [Table(**t) for t in _read(path, "delete it").get("tables", ())] if path.is_file() else None
+    with whole_file(path) as file:
         file.write((json.dumps(value, indent=1) + "\n").encode())
     if "figure" in STUDIES[name]:
         figure = drawing.figure(8, 4)
@@ -162,7 +166,9 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool, made: Row) -> Res
         drawing.save(figure, output / f"{name}.svg")
     if numbers:
         _write_page(output)
-    return Result(value, [*comparison, *tables], [n["what"] for n in numbers if n["verdict"] == MISSED])
+    outside = [n["what"] for n in numbers if n["verdict"] == MISSED]
+    changed = None if before is None else moved(before, tables)
+    return Result(value, [*comparison, *tables], outside, changed)
 
 
 def _write_page(output: Path) -> None:

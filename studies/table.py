@@ -1,5 +1,6 @@
 """Tables and figures of a study: tables of text, and the figure drawn from one of them."""
 
+import itertools
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +93,30 @@ def interval(cell: str) -> tuple[float, float, float] | None:
     mean, *ends = numbers
     half = ends[0] if len(ends) == 1 else 0.0
     return (mean, *ends) if len(ends) == 2 else (mean, mean - half, mean + half)  # type: ignore[return-value]
+
+
+def moved(before: Sequence[Table], after: Sequence[Table]) -> Table:
+    """Return the cells whose mean lies outside the interval that it had ``before``. Rows
+    are the same if their cells up to the first number are."""
+    rows = []
+    for then, now in zip(before, after, strict=False):
+        kept: dict[str, list[tuple[str, ...]]] = {}
+        for row in then.rows:
+            kept.setdefault(_named(row), []).append(tuple(row))
+        for row in now.rows:
+            name = _named(row)
+            for column, old, new in zip(
+                now.header, kept[name].pop(0) if kept.get(name) else (), row, strict=False
+            ):
+                was, is_now = (interval(cell.replace("%", "")) for cell in (old, new))
+                if was and is_now and was[1] < was[2] and not was[1] <= is_now[0] <= was[2]:
+                    rows.append((now.title, name, column, old, new))
+    return Table("moved beyond the interval before", ("table", "row", "column", "before", "now"), rows)
+
+
+def _named(row: Sequence[str]) -> str:
+    """Join the cells of a row up to the first number."""
+    return ", ".join(itertools.takewhile(lambda cell: interval(cell) is None, row))
 
 
 def draw(figure: "PlotFigure", wanted: Figure, tables: Sequence[Table]) -> None:

@@ -255,3 +255,31 @@ def test_wine_is_split_as_the_published_figure_is() -> None:
     assert set(found.labels) == set(found.test_labels) == {0, 1, 2}
     both = {tuple(row) for row in found.x} & {tuple(row) for row in found.test_x}
     assert not both
+
+
+def test_what_moved_beyond_its_interval_is_listed() -> None:
+    """Rows are found by name, wherever they stand; cells without an interval do not count."""
+    header = ("chip", "cells", "float, %", "loss, points", "recovered")
+    before = table.Table(
+        "t",
+        header,
+        [
+            ("a", "new", "89.3", "0.5 (0.3 .. 0.7)", "30% (20% .. 40%)"),
+            ("b", "new", "80.0", "1.00 ± 0.25", "-"),
+            ("c", "new", "1", "0.5 (0.3 .. 0.7)", "-"),
+        ],
+    )
+    after = table.Table(
+        "t",
+        header,
+        [
+            ("b", "new", "99.0", "1.26 ± 0.01", "-"),
+            ("a", "new", "10.0", "0.7 (0.6 .. 0.8)", "41% (0% .. 90%)"),
+            ("d", "new", "1", "9.0 (8.0 .. 9.5)", "-"),
+        ],
+    )
+    assert table.moved([before], [after]).rows == [
+        ("t", "b, new", "loss, points", "1.00 ± 0.25", "1.26 ± 0.01"),
+        ("t", "a, new", "recovered", "30% (20% .. 40%)", "41% (0% .. 90%)"),
+    ]
+    assert table.moved([before], [before]).rows == []
