@@ -4,7 +4,8 @@ answers keep the order of their requests.
 Two copies of a component walk the same samples, one with maps ``span`` codes apart, the
 other with all of them in the same place. In every cycle, every register of the first
 holds what that of the second holds, or an address so many spans further. Which sample it
-is, is counted apart from the RTL. Of numbers up to 3 and addresses of ten bits.
+is, is counted apart from the RTL. Of numbers up to 3, addresses and spans of ten bits,
+and distances within a map of four.
 """
 
 import dataclasses
@@ -26,7 +27,9 @@ from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_fou
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 BITS = 10
 """Bits of an address of a map memory of ``map_codes`` codes."""
-SETTLED = 4
+HOP_BITS = 4
+"""Bits of the distances within a map."""
+SETTLED = 3
 """Cycles after which registers hold what the fields of a step say."""
 
 
@@ -161,7 +164,7 @@ def written(module: types.ModuleType) -> Verdict:
     run = Run()
     m = run.module
     field = numbers(run, *COUNTS, "pool_rows", "pool_columns")
-    field |= {name: run.constant(BITS, name) for name in ("base", "plane", "line", "pixel")}
+    field |= {name: run.constant(HOP_BITS, name) for name in ("base", "plane", "line", "pixel")}
     field |= {name: run.constant(3, name) for name in ("rows", "columns")}
     begin, going = begun(run)
     following = Signal()
@@ -200,7 +203,7 @@ def written(module: types.ModuleType) -> Verdict:
     run.always(~under_way | (twins.sample == done["samples"]))
     run.always(going | (Cat(twins.sample, twins.part, twins.behind) == 0))
     run.reachable(following & (twins.sample == 2) & (twins.behind != 0))
-    return check(run, depth=10, induction=4)
+    return check(run, depth=9, induction=4)
 
 
 READ = seen(
@@ -219,7 +222,9 @@ def read(module: types.ModuleType) -> Verdict:
     further as samples are before it."""
     run = Run()
     counts = numbers(run, *READ_COUNTS, "samples")
-    step = {name: counts[name] for name in READ_COUNTS} | {name: run.constant(BITS, name) for name in HOPS}
+    step = {name: counts[name] for name in READ_COUNTS} | {
+        name: run.constant(HOP_BITS, name) for name in HOPS
+    }
     step |= {name: run.constant(4, name) for name in ("last_share", "column_hop", "row_hop", "pause")}
     step |= {name: run.constant(4, name) for name in ("stride_columns", "stride_rows", *set(EDGES.values()))}
     step["flat"] = run.constant(1, "flat")
@@ -260,7 +265,7 @@ def read(module: types.ModuleType) -> Verdict:
     run.always(~signals["running"] | ((twins.part == part) & (twins.sample == done["samples"]) & going))
     run.always(going | (Cat(twins.sample, twins.part, twins.behind) == 0))
     run.reachable(following & (twins.sample == 2) & (twins.behind != 0))
-    return check(run, depth=10, induction=4)
+    return check(run, depth=9, induction=4)
 
 
 COPIED = seen(
