@@ -55,7 +55,7 @@ bytes keep arriving."""
 WIDE = 8
 """Size of the window of requests from which it is refilled only when half of it has
 been answered; a smaller window is refilled after every answer."""
-PAYLOAD_MAX = 8192
+PAYLOAD_MAX = 4096
 """Longest payload any geometry has."""
 REBUILD = "rebuild the gateware, or use the host it was built with"
 FRAME_MAX = PAYLOAD_MAX + OVERHEAD_BYTES + (PAYLOAD_MAX + OVERHEAD_BYTES) // 254 + 1

@@ -35,11 +35,11 @@ WIDE = dataclasses.replace(
     packet_bytes=4096,
 )
 # The same array as WIDE, for a board on Ethernet: its buffers take block RAMs, so only
-# half the curves fit. Long packets hold more samples, which walk together; two of them
-# take the memory of four of 4096 bytes.
-WIDE_UDP = dataclasses.replace(
-    WIDE, name="ecp5-85f-128-udp", curves=32, lane_rows=2, packet_bytes=8192, window=2
-)
+# half the curves fit. Two packets of 8192 bytes in place of four would hold twice the
+# samples of a walk (an LSTM's take 6,428 cycles each, not 7,359), but a sample of a
+# chain has a packet of its own, and with two of them the array waits (1,121 cycles for
+# 784-128-10, not 681).
+WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", curves=32, lane_rows=2)
 # An array without feature maps, for a board on Ethernet.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(

@@ -152,7 +152,7 @@ class Geometry:
             ("segments", self.segments, 2, 256),
             ("campaign_samples", self.campaign_samples, 16, 65536),
             ("campaign_votes", self.campaign_votes, 16, 1 << 20),
-            ("packet_bytes", self.packet_bytes, 64, 8192),
+            ("packet_bytes", self.packet_bytes, 64, 4096),
         ):
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
         divides = self.redraw in (0, 1, 2, 4, 8) and (not self.redraw or self.lanes % self.redraw == 0)
