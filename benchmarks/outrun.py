@@ -31,6 +31,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,10 @@ def _cells(r: dict[str, Any]) -> list[str]:
     return [*cells, f"{r['mismatches']} of {r['samples']}"]
 
 
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
 def draw(before: Path, now: Path, path: Path) -> None:
     """Draw two runs (files of ``--json``): the cycles of a sample, how few they could be,
     and the samples a second of board and core."""
@@ -197,7 +202,7 @@ def main() -> int:
     placed = "no committed report" if report is None else f"{report['fmax_mhz']:g} MHz estimated"
     if not options.json:
         print(f"{options.board}, simulated, at {target.clock_mhz:g} MHz ({placed}); one core, measured\n")
-        print("| " + " | ".join(HEADER) + " |")
+        print(_line(HEADER))
         print("|---|---:|---:|---:|---:|---|---:|---|---:|---:|---:|")
     rows = []
     for name in options.network or COMPARED:
@@ -215,7 +220,7 @@ def main() -> int:
         for what, r in found.items():
             rows.append({"network": what, **r, **core, "ratio": r["board_per_s"] / core["core_per_s"]})
             if not options.json:
-                print("| " + " | ".join(_cells(rows[-1])) + " |", flush=True)
+                print(_line(_cells(rows[-1])), flush=True)
     if options.json:
         table = {"header": HEADER, "rows": [_cells(r) for r in rows]}
         found = {"board": options.board, "placed": placed, "rows": rows, "tables": [table]}

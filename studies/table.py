@@ -100,23 +100,23 @@ def moved(before: Sequence[Table], after: Sequence[Table]) -> Table:
     are the same if their cells up to the first number are."""
     rows = []
     for then, now in zip(before, after, strict=False):
-        kept: dict[str, list[tuple[str, ...]]] = {}
-        for row in then.rows:
-            kept.setdefault(_named(row), []).append(tuple(row))
-        for row in now.rows:
-            name = _named(row)
-            for column, old, new in zip(
-                now.header, kept[name].pop(0) if kept.get(name) else (), row, strict=False
-            ):
+        rows_then, rows_now = _by_name(then), _by_name(now)
+        for key in (key for key in rows_now if key in rows_then):
+            for column, old, new in zip(now.header, rows_then[key], rows_now[key], strict=False):
                 was, is_now = (interval(cell.replace("%", "")) for cell in (old, new))
                 if was and is_now and was[1] < was[2] and not was[1] <= is_now[0] <= was[2]:
-                    rows.append((now.title, name, column, old, new))
+                    rows.append((now.title, key[0], column, old, new))
     return Table("moved beyond the interval before", ("table", "row", "column", "before", "now"), rows)
 
 
-def _named(row: Sequence[str]) -> str:
-    """Join the cells of a row up to the first number."""
-    return ", ".join(itertools.takewhile(lambda cell: interval(cell) is None, row))
+def _by_name(of: Table) -> dict[tuple[str, int], Sequence[str]]:
+    """Return the rows of a table by their cells up to the first number, and how many
+    rows before them have the same."""
+    found: dict[tuple[str, int], Sequence[str]] = {}
+    for row in of.rows:
+        name = ", ".join(itertools.takewhile(lambda cell: interval(cell) is None, row))
+        found[name, sum(key[0] == name for key in found)] = row
+    return found
 
 
 def draw(figure: "PlotFigure", wanted: Figure, tables: Sequence[Table]) -> None:

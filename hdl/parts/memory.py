@@ -159,20 +159,23 @@ class RegisteredMemory(wiring.Component):
         widths = [width for words, width in _ECP5_SHAPES if words >= depth]
         return next((width for width in reversed(widths) if width >= len(self.data)), widths[0])
 
+    def _parts_together(self, width: int) -> int:
+        """Return how many parts share a block RAM of ``width`` data bits: each has the
+        write enable of its own nine bits."""
+        shared = self.parts > 1 and width > _ENABLED_BITS and self.shape.width <= _ENABLED_BITS
+        return width // _ENABLED_BITS if shared else 1
+
     def _blocks(self, depth: int) -> int:
         """Return the number of block RAMs of a bank."""
-        bits, width = self.shape.width, self._width(depth)
-        if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
-            return -(-self.parts // (width // _ENABLED_BITS))
-        return self.parts * -(-bits // width)
+        width = self._width(depth)
+        return -(-self.parts // self._parts_together(width)) * -(-self.shape.width // width)
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Value, out: Signal) -> None:
         """Build one bank from DP16KD block RAMs, as many in parallel as the word width
         needs: port A writes (and reads ``also``), port B reads."""
         bits, width = self.shape.width, self._width(depth)
-        if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
-            # Parts that share a block RAM; each part has the write enable of its own nine bits.
-            together = width // _ENABLED_BITS
+        together = self._parts_together(width)
+        if together > 1:
             pad = Const(0, _ENABLED_BITS - bits)
             for first in range(0, self.parts, together):
                 parts = range(first, min(first + together, self.parts))
