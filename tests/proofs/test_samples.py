@@ -11,17 +11,16 @@ and distances within a map of four.
 import dataclasses
 import types
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Mux, Signal
 from amaranth.hdl import Fragment, Value
-from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.walk.records import GATE_LAYOUT
 from tests.proofs.checker import Run, Verdict, check
+from tests.proofs.cut import cut, cut_queue, port
 from tests.proofs.proof import long, proof, test_holds, test_injected_bug_is_found  # noqa: F401
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
@@ -33,36 +32,23 @@ SETTLED = 3
 """Cycles after which registers hold what the fields of a step say."""
 
 
-class Unknown(wiring.Component):
-    """Stands in for a queue or memory of which nothing is known: its outputs are
-    ``known``, free signals that both copies share."""
-
-    def __init__(self, real: Any, known: dict[str, Value]) -> None:
-        real._MustUse__silence = True
-        super().__init__(real.signature)
-        self.known = known
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        for name, value in self.known.items():
-            m.d.comb += _port(self, name).eq(value)
-        return m
-
-
-def unknown(module: types.ModuleType, name: str, known: dict[str, Value]) -> None:
-    """Let ``module`` make an ``Unknown`` in place of each ``name``."""
-    real = getattr(module, name)
-    setattr(module, name, lambda *a, **k: Unknown(real(*a, **k), known))
-
-
 class Twins:
-    """Two copies that ``made`` makes, with ports as ``fields`` says, and ``span`` or 0.
+    """Two copies that ``made`` makes, with ports as ``fields`` says, and ``span`` or 0,
+    which begin once.
 
     ``named``: signals of the first one. ``seen``: what each copy's ``seen`` has.
+    ``going``: they have begun. ``behind``: how far the map of the present sample lies
+    behind that of the first one, now, a cycle ago and two cycles ago.
     """
 
     def __init__(self, run: Run, made: Callable[[], Any], fields: dict[str, Value], span: str) -> None:
         self.run, self.span = run, run.constant(BITS, "span")
+        self.begin, self.going, cycle = run.free(1, "begin"), Signal(), Signal(range(SETTLED + 1))
+        run.module.d.sync += [
+            cycle.eq(cycle + (cycle != SETTLED)),
+            self.going.eq(self.going | self.begin),
+        ]
+        run.given(~self.begin | ((cycle == SETTLED) & ~self.going))
         self.registers: list[list[Signal]] = []
         self.seen: list[dict[str, Any]] = []
         self.named: dict[str, Any] = {}
@@ -72,25 +58,31 @@ class Twins:
             # Elaborated here, so that its registers can be listed.
             fragment = Fragment.get(component.elaborate(None), None)
             run.module.submodules += fragment
-            for name, value in (fields | {span: apart}).items():
-                run.module.d.comb += _port(component, name).eq(value)
+            for name, value in (fields | {"begin": self.begin, span: apart}).items():
+                run.module.d.comb += port(component, name).eq(value)
             driven = {domain: list(s._lhs_signals()) for domain, s in fragment.statements.items()}
             self.registers.append(driven["sync"])
             self.seen.append(component.seen)
             self.named = self.named or {s.name: s for signals in driven.values() for s in signals}
-        # Of the sample that is walked: its number, the part of it that is walked, how far
-        # its map lies behind that of the first one.
-        self.sample, self.part, self.behind = Signal(3), Signal(6), Signal(BITS)
+        # The number of the present sample, and of its part.
+        self.sample, self.part = Signal(3), Signal(6)
+        self.behind = [Signal(BITS)]
+        for name in ("behind_1", "behind_2"):
+            self.behind.append(run.past(self.behind[-1], name))
+        run.always(self.going | (Cat(self.sample, self.part, self.behind[0]) == 0))
 
-    def counted(self, part_ends: Value, parts: Value) -> Value:
-        """Count samples of ``parts`` parts. Return whether a sample ends."""
+    def begins(self, part_ends: Value, parts: Value, under_way: Value, samples: Value) -> Value:
+        """Claim that they are ``under_way`` until there were as many ``samples``, of
+        ``parts`` parts each. Return whether a sample has begun in the cycle before."""
         ends, m = part_ends & (self.part == parts - 1), self.run.module
         with m.If(part_ends):
             m.d.sync += self.part.eq(self.part + 1)
         with m.If(ends):
             m.d.sync += [self.part.eq(0), self.sample.eq(self.sample + 1)]
-            m.d.sync += self.behind.eq(self.behind + self.span)
-        return ends
+            m.d.sync += self.behind[0].eq(self.behind[0] + self.span)
+        self.run.always(~self.going | (under_way == (self.sample != samples)))
+        self.run.reachable(part_ends & (self.sample == 2) & (self.behind[0] != 0))
+        return self.run.past(self.begin, "begun") | self.run.past(ends, "ended") & under_way
 
     def equal(self, moved: dict[str, Value], **named: Value) -> None:
         """Claim that all registers are equal, but those ``moved``, called so in ``seen``
@@ -110,27 +102,7 @@ class Twins:
         for name, all_of_them in turns.items():
             left, last = self.named[f"{name}_left"], self.named[f"{name}_last"]
             self.run.always(~under_way | ((left != 0) & (left <= all_of_them) & (last == (left == 1))))
-
-
-def _port(component: Any, name: str) -> Value:
-    """The port whose dotted name is ``name``."""
-    return Value.cast(attrgetter(name)(component))
-
-
-def settled(run: Run) -> Value:
-    """Whether SETTLED cycles have passed."""
-    cycle = Signal(range(SETTLED + 1))
-    run.module.d.sync += cycle.eq(cycle + (cycle != SETTLED))
-    return cycle == SETTLED
-
-
-def begun(run: Run) -> tuple[Value, Signal]:
-    """Return an input that is high once, and whether it was."""
-    begin, going = run.free(1, "begin"), Signal()
-    run.given(~begin | (settled(run) & ~going))
-    with run.module.If(begin):
-        run.module.d.sync += going.eq(1)
-    return begin, going
+            self.run.always(~self.going | (self.named[f"{name}_single"] == (all_of_them == 1)))
 
 
 def numbers(run: Run, *names: str) -> dict[str, Value]:
@@ -166,33 +138,27 @@ def written(module: types.ModuleType) -> Verdict:
     field = numbers(run, *COUNTS, "pool_rows", "pool_columns")
     field |= {name: run.constant(HOP_BITS, name) for name in ("base", "plane", "line", "pixel")}
     field |= {name: run.constant(3, name) for name in ("rows", "columns")}
-    begin, going = begun(run)
     following = Signal()
-    ports = {f"field.{name}": value for name, value in field.items()} | {"begin": begin, "next": following}
+    ports = {f"field.{name}": value for name, value in field.items()} | {"next": following}
     twins = Twins(run, lambda: module.Places(GEOMETRY), ports, "field.span")
-    at = twins.named
+    at, going = twins.named, twins.going
     under_way = going & ~at["over"]
     m.d.comb += following.eq(run.free(1, "asks") & under_way)
-    ends = twins.counted(following & at["turn"], field["grid_rows"] * field["grid_columns"])
-    behind_1 = run.past(twins.behind, "behind_1")
-    behind_2 = run.past(behind_1, "behind_2")
-    moved = dict.fromkeys(("row", "first_row", "base"), twins.behind)
-    twins.equal(moved | {"place": behind_1}, address=behind_2)
-    run.always(~going | (at["over"] == (twins.sample == field["samples"])))
+    patches = field["grid_rows"] * field["grid_columns"]
+    fresh = twins.begins(following & at["turn"], patches, under_way, field["samples"])
+    now, before, two_before = twins.behind
+    twins.equal(dict.fromkeys(("row", "first_row", "base"), now) | {"place": before}, address=two_before)
 
     # Each sample begins in the state in which the first one began.
     state = {name: Value.cast(register) for name, register in twins.seen[1].items()}
     top = Cat(Const(0, 20), field["pool_rows"] == 1, field["base"])
     edge = Cat(Const(0, 20), field["pool_columns"] == 1, Const(0, BITS))
-    fresh = run.past(begin, "begun") | run.past(ends, "ended") & ~at["over"]
     for name in ("row", "first_row", "column", "first_column"):
         run.always(~fresh | (state[name] == (top if "row" in name else edge)))
     run.always(~fresh | (state["channel"] == 0) & (state["first_channel"] == 0))
 
     # What makes the induction hold.
     twins.counts(under_way, {name: field[name] for name in COUNTS})
-    for name in COUNTS:
-        run.always(~going | (at[f"{name}_single"] == (field[name] == 1)))
     for name in ("pool_rows", "pool_columns"):
         run.always(~going | (at[f"single_{name}"] == (field[name] == 1)))
     run.always(~going | (state["base"] == field["base"]))
@@ -201,8 +167,6 @@ def written(module: types.ModuleType) -> Verdict:
     run.always(~fresh | Cat(whole).all())
     run.always(~under_way | (twins.part == done["grid_rows"] * field["grid_columns"] + done["grid_columns"]))
     run.always(~under_way | (twins.sample == done["samples"]))
-    run.always(going | (Cat(twins.sample, twins.part, twins.behind) == 0))
-    run.reachable(following & (twins.sample == 2) & (twins.behind != 0))
     return check(run, depth=9, induction=4)
 
 
@@ -228,23 +192,20 @@ def read(module: types.ModuleType) -> Verdict:
     step |= {name: run.constant(4, name) for name in ("last_share", "column_hop", "row_hop", "pause")}
     step |= {name: run.constant(4, name) for name in ("stride_columns", "stride_rows", *set(EDGES.values()))}
     step["flat"] = run.constant(1, "flat")
-    begin, going = begun(run)
-    told = {"i.ready": 1, "o.valid": 1, "level": 2}
-    unknown(module, "Queue", {name: run.free(bits, name.replace(".", "_")) for name, bits in told.items()})
+    cut_queue(module, run.free)
     module.PatchReader._chunks = lambda *_: None
     ports = {f"step.{name}": value for name, value in step.items()}
-    ports |= {"begin": begin, "samples": counts["samples"]}
+    ports["samples"] = counts["samples"]
     ports |= {name: run.free(1, name) for name in ("may", "granted")}
     twins = Twins(run, lambda: module.PatchReader(GEOMETRY), ports, "span")
     signals, other = twins.seen
-    following = signals["move"]
-    ends = twins.counted(following & signals["patch_end"], step["grid_rows"] * step["grid_columns"])
+    going, running = twins.going, signals["running"]
+    patches = step["grid_rows"] * step["grid_columns"]
+    fresh = twins.begins(signals["move"] & signals["patch_end"], patches, running, counts["samples"])
     addresses = "spot column_at row_at group_at patch_at line_at sample_at".split()
-    twins.equal(dict.fromkeys(addresses, twins.behind))
-    run.always(~going | (signals["running"] == (twins.sample != counts["samples"])))
+    twins.equal(dict.fromkeys(addresses, twins.behind[0]))
 
     # Each sample begins in the state in which the first one began.
-    fresh = run.past(begin, "begun") | run.past(ends, "ended") & signals["running"]
     for name in addresses:
         run.always(~fresh | (other[name] == step["start"]))
     for name, first in EDGES.items():
@@ -254,17 +215,13 @@ def read(module: types.ModuleType) -> Verdict:
     run.always(~fresh | other["fresh"])
 
     # What makes the induction hold.
-    twins.counts(signals["running"], counts)
-    for name, all_of_them in counts.items():
-        run.always(~going | (twins.named[f"{name}_single"] == (all_of_them == 1)))
+    twins.counts(running, counts)
     run.always(~going | (other["sample_at"] == step["start"]))
     whole = [twins.named[f"{name}_left"] == step[name] for name in READ_COUNTS]
     run.always(~fresh | Cat(whole).all())
     done = {name: (counts[name] - twins.named[f"{name}_left"])[:2] for name in counts}
     part = done["grid_rows"] * step["grid_columns"] + done["grid_columns"]
-    run.always(~signals["running"] | ((twins.part == part) & (twins.sample == done["samples"]) & going))
-    run.always(going | (Cat(twins.sample, twins.part, twins.behind) == 0))
-    run.reachable(following & (twins.sample == 2) & (twins.behind != 0))
+    run.always(~running | ((twins.part == part) & (twins.sample == done["samples"]) & going))
     return check(run, depth=9, induction=4)
 
 
@@ -281,26 +238,18 @@ def copied(module: types.ModuleType) -> Verdict:
     run = Run()
     count, inputs = numbers(run, "count")["count"], run.constant(5, "inputs")
     run.given(inputs != 0)
-    begin, going = begun(run)
-    unknown(module, "RegisteredMemory", {})
-    ports = {"inputs": inputs, "count": count, "begin": begin}
-    twins = Twins(run, lambda: module.Samples(GEOMETRY), ports, "span")
+    cut(module, run.free)
+    twins = Twins(run, lambda: module.Samples(GEOMETRY), {"inputs": inputs, "count": count}, "span")
     run.given(~twins.span[:3].any())
     signals, other = twins.seen
-    copying, words = twins.named["copying"], ((inputs - 1) >> 3) + 1
-    ends = twins.counted(copying, words)
-    behind_1 = run.past(twins.behind, "behind_1")
-    behind_2 = run.past(behind_1, "behind_2")
-    moved = {
-        "target": twins.behind[3:],
-        "next_target": Mux(going, (twins.behind + twins.span)[3:BITS], Const(0, 7)),
-    }
-    twins.equal(moved, target_1=behind_1[3:], target_2=behind_2[3:])
-    run.always(~going | (copying == (twins.sample != count)))
+    going, copying, words = twins.going, twins.named["copying"], ((inputs - 1) >> 3) + 1
+    fresh = twins.begins(copying, words, copying, count)
+    now, before, two_before = (behind[3:] for behind in twins.behind)
+    after = Mux(going, now + twins.span[3:], 0)[: len(now)]
+    twins.equal({"target": now, "next_target": after}, target_1=before, target_2=two_before)
     total = Signal(7)
     run.module.d.sync += total.eq(total + copying)
     run.always(~copying | (signals["source"] == total[: len(signals["source"])]))
-    fresh = run.past(begin, "begun") | run.past(ends, "ended") & copying
     run.always(~fresh | (other["target"] == 0) & (other["word_of_sample"] == 0))
 
     # What makes the induction hold.
@@ -308,9 +257,8 @@ def copied(module: types.ModuleType) -> Verdict:
     left = signals["left"]
     run.always(~copying | (left == count - twins.sample) & (twins.part == signals["word_of_sample"]))
     run.always(~copying | going & (left != 0) & (twins.part < words))
-    run.always(going | (Cat(twins.sample, twins.part, twins.behind, total) == 0))
+    run.always(going | (total == 0))
     run.always(other["next_target"] == 0)
-    run.reachable(copying & (twins.sample == 2) & (twins.behind != 0))
     return check(run, depth=10, induction=3)
 
 
@@ -328,32 +276,25 @@ def gated(module: types.ModuleType) -> Verdict:
     samples, gate = numbers(run, "samples")["samples"], run.constant(GATE_LAYOUT.size, "gate")
     elements = GATE_LAYOUT(gate).elements
     run.given((elements != 0) & (elements <= 24) & (GATE_LAYOUT(gate).terms != 0))
-    begin, going = begun(run)
-    told = {"i.ready": 1, "o.valid": 1, "level": 2}
-    unknown(module, "Queue", {name: run.free(bits, name.replace(".", "_")) for name, bits in told.items()})
+    cut_queue(module, run.free)
     module.Gates._sum = lambda *_: None
-    ports = {"gate": gate, "samples": samples, "begin": begin, "granted": run.free(1, "granted")}
+    ports = {"gate": gate, "samples": samples, "granted": run.free(1, "granted")}
     twins = Twins(run, lambda: module.Gates(GEOMETRY), ports, "span")
     signals, other = twins.seen
+    going, running, left = twins.going, signals["running"], signals["elements_left"]
     word_ends = signals["move"] & signals["ends"] & signals["last"]
-    ends = twins.counted(word_ends, ((elements - 1) >> 3) + 1)
-    behind_1 = run.past(twins.behind, "behind_1")
-    twins.equal({"place": twins.behind, "first_place": twins.behind, "where": behind_1})
-    run.always(~going | (signals["running"] == (twins.sample != samples)))
-    fresh = run.past(begin, "begun") | run.past(ends, "ended") & signals["running"]
+    fresh = twins.begins(word_ends, ((elements - 1) >> 3) + 1, running, samples)
+    now, before, _ = twins.behind
+    twins.equal({"place": now, "first_place": now, "where": before})
     run.always(~fresh | (Cat(other["place"], other["first_place"], other["term"], other["second"]) == 0))
     run.always(~fresh | (other["elements_left"] == elements))
 
     # What makes the induction hold.
-    running, left = signals["running"], signals["elements_left"]
     twins.counts(running, {"sample": samples})
-    run.always(~going | (twins.named["sample_single"] == (samples == 1)))
     run.always(~going | (other["first_place"] == 0))
     run.always(~running | (left == elements - (twins.part << 3)) & (left != 0) & (left <= elements) & going)
     run.always(~running | (twins.sample == samples - twins.named["sample_left"]))
     run.always(~(running & signals["settled"]) | (signals["is_last_word"] == signals["few"]))
-    run.always(going | (Cat(twins.sample, twins.part, twins.behind) == 0))
-    run.reachable(word_ends & (twins.sample == 2) & (twins.behind != 0))
     return check(run, depth=14, induction=4)
 
 
