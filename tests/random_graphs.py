@@ -34,7 +34,7 @@ def random_graph(
     result; ``side`` bounds the rows and columns of a map. The rest as for
     ``random_program``.
     """
-    curves = int(rng.integers(1, geometry.curves + 1))
+    curves = int(rng.integers(1, geometry.neurons * geometry.curves + 1))
     drawn = _Graph(geometry, rng, curves, noise, corner)
     shape = _shape(rng, side)
     kept = [_shape(rng, 3) for _ in range(int(rng.integers(0, 3)) if states is None else states)]

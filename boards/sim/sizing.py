@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ndrite.emulator.backend.lay_out import check_fits, column_words, weight_words
+from ndrite.emulator.backend.lay_out import check_fits, column_words, curves_a_pipe, weight_words
 from ndrite.emulator.backend.learning import check_learning_fits
 from ndrite.emulator.backend.lowering import lower
 from ndrite.emulator.backend.walk import codes_of_maps
@@ -54,7 +54,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         "max_outputs": program.outputs,
         "columns": column_words(lowered, base),
         "layers": max(len(lowered.products), len(lowered.steps) // STEPS_A_LAYER + 1),
-        "curves": program.curve_base.shape[0] if lowered.fires else 1,
+        "curves": max(1, curves_a_pipe(lowered, base)),
         "segments": program.curve_base.shape[1] if lowered.fires else 1,
     }
     sizes = dataclasses.asdict(base)

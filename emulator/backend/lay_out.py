@@ -90,7 +90,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
     if program.variation is not None and geometry.redraw:
         require(program.variation.code_max, geometry.weight_max, "variation.code_max")
     if lowered.fires:
-        require(program.curve_base.shape[0], geometry.curves, "number of curves")
+        require(curves_a_pipe(lowered, geometry), geometry.curves, "number of curves of a neuron pipe")
         require(program.curve_base.shape[1], geometry.segments, "segments")
     require(weight_words(lowered, geometry), geometry.weight_depth, "weight words a lane")
     require(column_words(lowered, geometry), geometry.columns, "column parameters")
@@ -120,6 +120,42 @@ def divided(program: Program, geometry: Geometry) -> Geometry:
 def column_words(lowered: Lowered, geometry: Geometry) -> int:
     """Return how many words of each column parameter memory the lowered program needs."""
     return _step_bases(lowered, geometry)[-1]
+
+
+def curves_a_pipe(lowered: Lowered, geometry: Geometry) -> int:
+    """Return the largest number of different curves that a neuron pipe needs."""
+    return max(curves.size for curves in _pipe_curves(lowered, geometry))
+
+
+def _pipe_curves(lowered: Lowered, geometry: Geometry) -> list[npt.NDArray[np.uint16]]:
+    """Return the curves that each neuron pipe needs, as sorted indices of the program's
+    curve table."""
+    needs: list[list[npt.NDArray[np.uint16]]] = [[np.zeros(0, np.uint16)] for _ in range(geometry.neurons)]
+    for product in lowered.products:
+        pipe_of = _pipes_of_columns(product, geometry)
+        for pipe, curves in enumerate(needs if product.fires else []):
+            curves.append(product.layer.curve[pipe_of == pipe])
+    return [np.unique(np.concatenate(curves)) for curves in needs]
+
+
+def _pipes_of_columns(product: Product, geometry: Geometry) -> npt.NDArray[np.int64]:
+    """Return the number of the neuron pipe that computes each column, int64 (M,). The
+    columns of every group begin at a multiple of ``readouts`` (``_step_bases``)."""
+    return np.arange(product.layer.outputs) % product.share % geometry.neurons
+
+
+def _with_curves_of_pipes(
+    lowered: Lowered, geometry: Geometry
+) -> tuple[list[Layer], list[npt.NDArray[np.uint16]]]:
+    """Return the layers of all matrix products with each column's curve as its index in
+    the table of the column's neuron pipe, and the curves of each pipe's table."""
+    held, layers = _pipe_curves(lowered, geometry), []
+    for product in lowered.products:
+        curve, pipe_of = np.zeros_like(product.layer.curve), _pipes_of_columns(product, geometry)
+        for pipe, curves in enumerate(held if product.fires else []):
+            curve[pipe_of == pipe] = np.searchsorted(curves, product.layer.curve[pipe_of == pipe])
+        layers.append(dataclasses.replace(product.layer, curve=curve))
+    return layers, held
 
 
 def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
@@ -176,6 +212,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     """Return every memory word that ``program`` needs on ``geometry``, as contiguous
     sections. Raises GeometryError when the program does not fit."""
     lowered, steps = check_fits(program, geometry)
+    layers, pipe_curves = _with_curves_of_pipes(lowered, geometry)
     geometry = divided(program, geometry)
     n, depth = geometry.lanes, geometry.weight_depth
     bases = _step_bases(lowered, geometry)
@@ -203,7 +240,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
             for column in range(block.shape[1]):
                 weights[lane + column + of_row * (n // spread), down + place] = block[:, column]
         row += _words(product, geometry)
-        for name, words in parameters(layer).items():
+        for name, words in parameters(layers[i]).items():
             for group, values in enumerate(np.split(words, groups)):
                 group_base = base + group * apart
                 held_by[name][group_base : group_base + share] = values
@@ -219,9 +256,12 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         if operand.any():
             sections += [Section("operand", address("operand"), operand)]
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
-        if lowered.fires:
-            padded = np.pad(table, ((0, 0), (0, geometry.segments - table.shape[1])))
-            sections.append(Section(name, address(name), padded.reshape(-1)))
+        padded = np.pad(table, ((0, 0), (0, geometry.segments - table.shape[1]))) if lowered.fires else table
+        for pipe, curves in enumerate(pipe_curves):
+            start = address(name, pipe * geometry.curves * geometry.segments)
+            sections += [Section(f"{name} of pipe {pipe}", start, padded[curves].reshape(-1))] * (
+                curves.size > 0
+            )
     if program.variation is not None and geometry.redraw:
         sections.append(Section("variation", address("variation"), program.variation.words()))
     return sections

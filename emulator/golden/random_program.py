@@ -3,7 +3,7 @@ the RTL regression."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,13 +56,20 @@ def random_program(
             break
     else:
         raise ValueError(f"no random network fits geometry {geometry.name!r}")
-    curves = int(rng.integers(1, geometry.curves + 1))
+    pipes = geometry.neurons
+    curves = int(rng.integers(1, pipes * geometry.curves + 1))
+    apart = curves > geometry.curves  # then no curve is in two neuron pipes, so that all fit
+    curves += -curves % pipes if apart else 0
     span = 1 << 17 if corner else 1 << 14
     choices = Choices(readout, dac_bits, noise, corner)
+    made = [random_layer(geometry, rng, k, m, curves, choices) for k, m in pairs]
+    if apart:
+        own = [la.curve // pipes * pipes + np.arange(la.outputs) % pipes for la in made]
+        made = [replace(la, curve=q.astype(np.uint16)) for la, q in zip(made, own, strict=True)]
     return Program.chain(
         name="random",
         rows=geometry.rows,
-        layers=tuple(random_layer(geometry, rng, k, m, curves, choices) for k, m in pairs),
+        layers=made,
         curve_base=rng.integers(-span // 8, span, (curves, geometry.segments)).astype(np.int32),
         curve_slope=rng.integers(-span // 8, span // 8, (curves, geometry.segments)).astype(np.int32),
     )

@@ -61,7 +61,8 @@ class Geometry:
     layers:
         Layer descriptors.
     curves, segments:
-        Curves in the neuron table and PWL segments of each.
+        Curves in the table of a neuron pipe and PWL segments of each. There are
+        ``neurons`` pipes; each holds the curves of its own columns only.
     noise:
         Whether the read-noise generator is built.
     analog:

@@ -11,8 +11,8 @@ region              no.  offset -> element
 ``readout``          2   column -> gain (bits 15..0) | offset (bits 27..16, signed)
 ``bias``             3   column -> bias (signed 32 bit)
 ``neuron``           4   column -> scale (bits 15..0) | curve (bits 31..16)
-``curve_base``       5   curve * geometry.segments + segment -> base (signed 18 bit)
-``curve_slope``      6   curve * geometry.segments + segment -> slope (signed 18 bit)
+``curve_base``       5   (pipe * curves + curve) * segments + segment -> base (signed 18 bit)
+``curve_slope``      6   (pipe * curves + curve) * segments + segment -> slope (signed 18 bit)
 ``layers``           7   layer * 8 + field word -> descriptor (``DESCRIPTOR``)
 ``variation``        8   target code -> mean (bits 15..0) | sigma (bits 31..16), Q8.8 code units
 ``campaign_inputs``  9   sample * ceil(K / 4) + word -> four input codes, the first in bits 7..0
@@ -28,7 +28,9 @@ region              no.  offset -> element
 Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a
 write to ``weights`` sets the target of the cell pair too, from which virtual chips are
 drawn (``ndrite.emulator.spec.variation``); a read gives what the array multiplies with.
-``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0.
+``steps`` and ``operand`` exist where ``geometry.map_codes`` is not 0. ``curves`` and
+``segments`` are the geometry's. Pipe ``column % geometry.neurons`` computes a column,
+and the column's curve in region ``neuron`` is one of that pipe.
 """
 
 from dataclasses import dataclass
@@ -110,7 +112,7 @@ def address(region: str, offset: int = 0) -> int:
 def region_words(geometry: Geometry) -> dict[str, int]:
     """Return the number of words in each memory region of a geometry, not
     including registers."""
-    table = geometry.curves * geometry.segments
+    table = geometry.neurons * geometry.curves * geometry.segments
     return {
         "weights": geometry.lanes * geometry.weight_depth,
         "readout": geometry.columns,

@@ -195,8 +195,10 @@ class Neuron(Sized):
 
     def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
         """Build one pipeline per neuron. Neuron i serves the columns whose lowest
-        address bits are i."""
+        address bits are i, and has their curves, at addresses whose highest bits
+        are i."""
         g, low = self.geometry, exact_log2(self.geometry.neurons)
+        table = exact_log2(g.curves * g.segments)
         pipes = [NeuronPipe(g) for _ in range(g.neurons)]
         for i, pipe in enumerate(pipes):
             m.submodules[f"pipe_{i}"] = pipe
@@ -221,13 +223,18 @@ class Neuron(Sized):
                 (self.base_window, pipe.base_window),
                 (self.slope_window, pipe.slope_window),
             ):
-                m.d.comb += by_name(mine, window, "select", "address", "write", "write_data")
-        for name, window, answers in (
-            ("bias_window", self.bias_window, Array(pipe.bias_window.read_data for pipe in pipes)),
-            ("neuron_window", self.neuron_window, Array(pipe.neuron_window.read_data for pipe in pipes)),
-        ):
-            chosen: ValueLike = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
+                write = window.write & (window.address[table : table + low] == i) if low else window.write
+                m.d.comb += [
+                    mine.select.eq(window.select),
+                    mine.address.eq(window.address),
+                    mine.write.eq(write),
+                    mine.write_data.eq(window.write_data),
+                ]
+        for name, first in (("bias", 0), ("neuron", 0), ("base", table), ("slope", table)):
+            window = getattr(self, f"{name}_window")
+            answers = Array(getattr(pipe, f"{name}_window").read_data for pipe in pipes)
+            chosen: ValueLike = 0
+            if low:
+                chosen = delayed(m, window.address[first : first + low], 3, f"{name}_window_pipe")
             m.d.comb += window.read_data.eq(answers[chosen])
-        m.d.comb += by_name(self.base_window, pipes[0].base_window, "read_data")
-        m.d.comb += by_name(self.slope_window, pipes[0].slope_window, "read_data")
         return pipes

@@ -19,6 +19,7 @@ from tests.random_graphs import random_walk
 from tests.stimulus import same_cells
 
 TINY = PRESETS["tiny"]
+TABLES = ("curve_base", "curve_slope")
 
 
 def holds(program: Program, geometry: Geometry) -> None:
@@ -38,6 +39,7 @@ def holds(program: Program, geometry: Geometry) -> None:
         if isinstance(step, Product | Table)
     ]
     row = column = 0
+    pipes: list[dict[int, set[int]]] = [{} for _ in range(geometry.neurons)]
     for i, product in enumerate(products):
         layer, groups, share = product.layer, product.patches.groups, product.share
         parts = 1
@@ -76,15 +78,23 @@ def holds(program: Program, geometry: Geometry) -> None:
             column = told["column_base"] + group * apart + c
             put("readout", column, int(layer.gain[m]) | (int(layer.offset[m]) & 0xFFF) << 16)
             put("bias", column, int(layer.bias[m]))
-            put("neuron", column, int(layer.scale[m]) | int(layer.curve[m]) << 16)
+            place = int(memory["neuron"][column]) >> 16 if product.fires else 0
+            put("neuron", column, int(layer.scale[m]) | place << 16)
+            if product.fires:
+                pipes[column % geometry.neurons].setdefault(place, set()).add(int(layer.curve[m]))
         row, column = row + (last + 1) * run, column + 1
-    for name in ("curve_base", "curve_slope"):
-        for (q, s), value in np.ndenumerate(getattr(program, name)):
-            put(name, q * geometry.segments + s, int(value))
+    for pipe, held in enumerate(pipes):
+        # Every curve of the pipe's columns once, and no other.
+        curves = [q for place in range(len(held)) for q in held[place]]
+        assert len(held) == len(curves) == len(set(curves))
+        for place, q in enumerate(curves):
+            for name in TABLES:
+                for s, value in enumerate(getattr(program, name)[q]):
+                    put(name, (pipe * geometry.curves + place) * geometry.segments + s, int(value))
     if program.variation is not None:
         for i, (mean, sigma) in enumerate(zip(program.variation.mean, program.variation.sigma, strict=True)):
             put("variation", i, int(mean) | int(sigma) << 16)
-    for name in ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "variation"):
+    for name in ("weights", "readout", "bias", "neuron", *TABLES, "variation"):
         np.testing.assert_array_equal(memory.get(name, 0), wanted.get(name, 0), err_msg=name)
 
 
@@ -117,17 +127,16 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
     rng = np.random.default_rng(0)
     least = dataclasses.replace(geometry, weight_depth=256, columns=64, layers=4, max_inputs=16)
     program = random_program(dataclasses.replace(least, columns=128), rng, sizes=[16] * 5)
-    curves, segments = program.curve_base.shape
-    least = dataclasses.replace(least, curves=1 << (curves - 1).bit_length(), segments=segments)
-    tables = {name: np.resize(getattr(program, name), (least.curves, segments)) for name in TABLES}
-    program = dataclasses.replace(program, **tables)
+    segments = program.curve_base.shape[1]
+    used = len(set(np.concatenate([layer.curve for layer in program.layers[:-1]]).tolist()))
+    least = dataclasses.replace(least, curves=1 << (used - 1).bit_length(), segments=segments)
     check_fits(program, least)
     for field, words in {
         "weight_depth": "weight words a lane is 256; at most 128",
         "columns": "column parameters is 64; at most 32",
         "layers": "number of layers is 4; at most 2",
         "max_outputs": "outputs is 16; at most 8",
-        "curves": f"number of curves is {least.curves}; at most {least.curves // 2}",
+        "curves": f"number of curves of a neuron pipe is {used}; at most {least.curves // 2}",
         "segments": f"segments is {segments}; at most {segments // 2}",
     }.items():
         with pytest.raises(GeometryError, match=words):
@@ -174,4 +183,14 @@ def test_a_device_that_draws_its_cells_refuses_codes_beyond_its_own(
             check_fits(program, geometry)
 
 
-TABLES = ("curve_base", "curve_slope")
+def test_neurons_may_have_as_many_curves_as_all_pipes_hold() -> None:
+    """32 neurons, each with a curve of its own, in four pipes: eight curves a pipe."""
+    geometry = dataclasses.replace(MAPS, lanes=32, lane_groups=4, skip=True, readouts=4, curves=8)
+    program = random_program(geometry, np.random.default_rng(0), sizes=[16, 32, 4], noise=False)
+    every = np.arange(32, dtype=np.uint16)
+    first = dataclasses.replace(program.layers[0], curve=every)
+    tables = {name: np.resize(getattr(program, name), (32, geometry.segments)) for name in TABLES}
+    program = program.with_layers([first, program.layers[1]], **tables)
+    holds(program, geometry)
+    with pytest.raises(GeometryError, match="number of curves of a neuron pipe is 8; at most 4"):
+        check_fits(program, dataclasses.replace(geometry, curves=4))
