@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ndrite.boards.board import Board
+from ndrite.boards.selftest import checks_of
 from ndrite.boards.sim import SimLink
 from ndrite.emulator.backend.lay_out import divided
 from ndrite.emulator.backend.lowering import lower
@@ -31,6 +32,7 @@ WHOLE = GEOMETRIES > 2
 KINDS = {
     *("product", "pool max", "pool average", "gate", "table", "chain", "walk", "calls", "states", "joined"),
     *("skip", "block", "groups", "sums", "codes", "noise", "analog", "tiles", "slices"),
+    "more curves than a pipe's",
 }
 """What forty geometries must have seen."""
 
@@ -89,6 +91,8 @@ def seen(program: Program, geometry: Geometry) -> Counter[str]:
     found["states"] += bool(program.states)
     last = program.steps[-1]
     found["sums" if isinstance(last, Product) and not last.fires else "codes"] += 1
+    curves = {q for step in program.steps for layer in step.layers for q in layer.curve.tolist()}
+    found["more curves than a pipe's"] += len(curves) > geometry.curves
     ours, used = lower(program), divided(program, geometry)
     found["joined"] += bool(ours.areas)
     for product in ours.products:
@@ -106,6 +110,8 @@ def test_gateware_equals_golden(number: int, tmp_path_factory: Any, monkeypatch:
     geometry = random_geometry(rng, CHOICES if WHOLE else DIVIDED if number == FIRST else SMALL)
     covered: Counter[str] = Counter()
     with Board(SimLink(geometry), timeout_s=60) as board:
+        failed = [check for check in checks_of(board, seed=number, inferences=2) if not check.passed]
+        assert not failed, failed
         for trial in range(PROGRAMS):
             corner, noise = trial % 4 == 3, None if trial % 5 else geometry.noise
             if trial % 5 == 4:
