@@ -123,13 +123,21 @@ def column_words(lowered: Lowered, geometry: Geometry) -> int:
 
 
 def curves_a_pipe(lowered: Lowered, geometry: Geometry) -> int:
-    """Return the largest number of different curves that a neuron pipe needs."""
+    """Return the largest number of curves that a neuron pipe's table holds."""
     return max(curves.size for curves in _pipe_curves(lowered, geometry))
 
 
 def _pipe_curves(lowered: Lowered, geometry: Geometry) -> list[npt.NDArray[np.uint16]]:
-    """Return the curves that each neuron pipe needs, as sorted indices of the program's
-    curve table."""
+    """Return the curves that each neuron pipe's table holds, as sorted indices of the
+    program's curve table.
+
+    The program's curves are all in every pipe if they then fill at most as many words
+    as one pipe has, so that segments of a program, which take turns, leave each other's
+    curves in place. Of more curves each pipe holds those of its own columns.
+    """
+    curve_count = len(lowered.program.curve_base)
+    if lowered.fires and curve_count * geometry.neurons <= geometry.curves:
+        return [np.arange(curve_count, dtype=np.uint16)] * geometry.neurons
     needs: list[list[npt.NDArray[np.uint16]]] = [[np.zeros(0, np.uint16)] for _ in range(geometry.neurons)]
     for product in lowered.products:
         pipe_of = _pipes_of_columns(product, geometry)

@@ -83,8 +83,12 @@ def holds(program: Program, geometry: Geometry) -> None:
             if product.fires:
                 pipes[column % geometry.neurons].setdefault(place, set()).add(int(layer.curve[m]))
         row, column = row + (last + 1) * run, column + 1
+    few = len(program.curve_base) * geometry.neurons <= geometry.curves
     for pipe, held in enumerate(pipes):
-        # Every curve of the pipe's columns once, and no other.
+        if few and any(pipes):  # every curve of the program, whose segments then share the tables
+            assert all(curves == {place} for place, curves in held.items())
+            held = {q: {q} for q in range(len(program.curve_base))}
+        # Otherwise every curve of the pipe's columns once, and no other.
         curves = [q for place in range(len(held)) for q in held[place]]
         assert len(held) == len(curves) == len(set(curves))
         for place, q in enumerate(curves):
