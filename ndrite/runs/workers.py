@@ -164,7 +164,8 @@ class _Process:
         for child in self._children:
             child.terminate()
             child.join()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # Not without waiting: Python, as it exits, would meet the pool's thread closing its pipe.
+        self._pool.shutdown(cancel_futures=True)
 
 
 class _Opened(NamedTuple):
