@@ -184,6 +184,7 @@ def _begin() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of libraries loaded later, such as PyTorch's
     parent = parent_process()
     assert parent is not None
 

@@ -1,6 +1,7 @@
 """Work for the engine's tests, importable by workers."""
 
 import builtins
+import importlib.util
 import os
 import signal
 import time
@@ -8,6 +9,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_info
+
+from ndrite.emulator.golden import threads as golden_threads
 from ndrite.emulator.spec.packets import Status
 from ndrite.host.errors import DeviceError, HostError
 from ndrite.runs import File
@@ -35,6 +39,13 @@ def note(
 def total(x: File, times: int) -> dict[str, Any]:
     """A number out of a file."""
     return {"total": times * int(x.array().sum())}
+
+
+def threads() -> dict[str, Any]:
+    """Number of threads that the golden model and every library here computes with."""
+    if importlib.util.find_spec("torch"):
+        importlib.import_module("torch")
+    return {"counts": [golden_threads.count(), *(lib["num_threads"] for lib in threadpool_info())]}
 
 
 def ask(folder: str, number: int, hung: int, board: Any) -> dict[str, Any]:

@@ -59,6 +59,15 @@ def test_rows_stand_in_the_order_of_the_runs_and_are_done_once(count: int, notes
     assert done(notes) == list(range(12))
 
 
+def test_a_worker_process_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are processors, in each of as many workers, would wait for each other."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with open_workers(2) as workers:
+        counts = workers.submit(Run(f"{WORK}:threads", {})).result()["counts"]
+    assert len(counts) > 1
+    assert set(counts) == {1}
+
+
 def test_a_run_that_fails_is_kept_with_its_error_and_tried_again(notes: Path) -> None:
     runs = counted(notes, 5, fails=[3])
     said: list[str] = []
